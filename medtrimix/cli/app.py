@@ -1,0 +1,106 @@
+"""The commands. Heavy modules are imported inside them, so that `--help` and `check` answer at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    name="medtrimix",
+    help="From raw hospital images to label-efficient classifiers: one file, one command.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Pipeline = Annotated[Path, typer.Argument(help="The pipeline file (YAML).", show_default=False)]
+Overrides = Annotated[
+    Optional[list[str]],  # noqa: UP045 (typer reads this at run time)
+    typer.Option("--set", metavar="A.B=C", help="Override a key of the pipeline file; repeatable."),
+]
+Workspace = Annotated[
+    Path,
+    typer.Option(envvar="MEDTRIMIX_WORKSPACE", help="Folder for everything that medtrimix writes."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from medtrimix import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(pipeline: Pipeline, overrides: Overrides = None, workspace: Workspace = Path("workspace")) -> None:
+    """Run a study from raw files to the report; what is done already is not done again."""
+    from medtrimix.cli.run import run_study
+
+    run_study(pipeline, overrides=tuple(overrides or ()), workspace=workspace)
+
+
+@app.command()
+def check(pipeline: Pipeline, overrides: Overrides = None) -> None:
+    """Read a pipeline file and report every mistake in it, with its line."""
+    from medtrimix.pipeline.study import load_study
+
+    study = load_study(pipeline, overrides=tuple(overrides or ()))
+    cells = len(study.pretrain.arms) * len(study.learn.strategies) * len(study.learn.label_budgets)
+    typer.echo(f"{pipeline.name} is valid: {len(study.pretrain.arms)} arms, {cells * study.learn.label_seeds} cells.")
+
+
+@app.command()
+def results(
+    name: Annotated[Optional[str], typer.Argument(help="Name of the study; all of them without it.")] = None,  # noqa: UP045
+    workspace: Workspace = Path("workspace"),
+) -> None:
+    """Print the results of finished studies."""
+    from medtrimix.cli.results import print_results
+
+    print_results(name, workspace=workspace)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of the pipeline file, for editors."""
+    import json
+
+    from medtrimix.pipeline.study import Study
+
+    typer.echo(json.dumps(Study.model_json_schema(), indent=1))
+
+
+@app.command()
+def ui(
+    workspace: Workspace = Path("workspace"),
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+) -> None:
+    """Serve the runs of the workspace in MLflow's pages, on this machine only."""
+    from medtrimix.cli.ui import serve
+
+    serve(workspace, port=port)
+
+
+@app.command(name="demo-data")
+def demo_data(
+    folder: Annotated[Path, typer.Argument(help="New folder for the export.", show_default=False)],
+    patients: Annotated[int, typer.Option(min=2, help="Number of synthetic patients.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
+) -> None:
+    """Write a synthetic hospital export: real DICOM of made-up patients, to try medtrimix with."""
+    from medtrimix.cli.demo import write_demo
+
+    write_demo(folder, patients=patients, seed=seed)

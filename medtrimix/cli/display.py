@@ -1,0 +1,88 @@
+"""What a run shows on the terminal: the plan, bars with the time left, one line for each thing done."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from types import TracebackType
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from medtrimix.cli.console import complain, out
+from medtrimix.errors import MedtrimixError
+from medtrimix.pipeline.plan import Plan, Task
+
+_QUIET_STEPS = {"learn", "evaluate", "embed"}
+"""Steps with many short tasks: the bar of all tasks counts them, lines would drown the rest."""
+
+
+def plan_table(plan: Plan, *, done: frozenset[str]) -> Table:
+    """Steps of the plan in order: how many tasks, how many of them are done."""
+    total = Counter(task.step for task in plan.tasks)
+    cached = Counter(task.step for task in plan.tasks if task.name in done)
+    table = Table(title=f"Plan of {plan.study.name}", title_justify="left")
+    table.add_column("step")
+    table.add_column("tasks", justify="right")
+    table.add_column("cached", justify="right")
+    table.add_column("to do", justify="right")
+    for step, count in total.items():
+        table.add_row(step, str(count), str(cached[step]), str(count - cached[step]))
+    return table
+
+
+class Display:
+    """Follows a run; a `with` block holds the bars on the terminal. Implements `pipeline.run.Observer`."""
+
+    def __init__(self, plan: Plan, *, done: frozenset[str]) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[amount]}", justify="right"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=out,
+            transient=True,
+        )
+        self._all = self._bars.add_task("all tasks", total=len(plan.tasks) - len(done), amount="")
+        self._bar_of: dict[str, TaskID] = {}
+        self._started_at: dict[str, float] = {}
+
+    def __enter__(self) -> Display:
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._bars.stop()
+
+    def started(self, task: Task) -> None:
+        """Opens a bar."""
+        self._bar_of[task.name] = self._bars.add_task(task.name, total=None, amount="")
+        self._started_at[task.name] = time.monotonic()
+
+    def progressed(self, task: Task, done: int, total: int, unit: str) -> None:
+        """Moves its bar."""
+        amount = f"{done:,}/{total:,} {unit}" if total else f"{done:,} {unit}"
+        self._bars.update(self._bar_of[task.name], completed=done, total=total or None, amount=amount)
+
+    def finished(self, task: Task, *, cached: bool) -> None:
+        """Closes its bar and says so."""
+        if cached:
+            return
+        self._close(task)
+        self._bars.advance(self._all)
+        if task.step not in _QUIET_STEPS:
+            seconds = time.monotonic() - self._started_at[task.name]
+            self._bars.console.print(f"[green]done[/] {task.name} ({seconds:.0f} s)")
+
+    def failed(self, task: Task, error: MedtrimixError) -> None:
+        """Closes its bar and says why."""
+        self._close(task)
+        complain(f"{task.name}: {error}")
+
+    def stopping(self) -> None:
+        """Tells that the wish to stop was heard."""
+        self._bars.console.print("Stopping at the next safe point; Ctrl-C again stops at once.")
+
+    def _close(self, task: Task) -> None:
+        self._bars.remove_task(self._bar_of.pop(task.name))

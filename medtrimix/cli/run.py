@@ -1,0 +1,38 @@
+"""`medtrimix run`: the plan, the work, the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medtrimix.cli.console import out
+from medtrimix.cli.display import Display, plan_table
+from medtrimix.cli.results import print_table
+from medtrimix.pipeline.machine import resolve
+from medtrimix.pipeline.plan import Plan, make_plan
+from medtrimix.pipeline.published import is_published, results_folder
+from medtrimix.pipeline.run import done_tasks, run_plan
+from medtrimix.pipeline.study import load_study
+
+
+def run_study(pipeline: Path, *, overrides: tuple[str, ...], workspace: Path) -> None:
+    """Runs what is not done, publishes what is not published, prints the table."""
+    study = load_study(pipeline, overrides=overrides)
+    with out.status("Reading the source …"):
+        plan = make_plan(study, machine=resolve(study.compute), workspace=workspace.resolve())
+        done = done_tasks(plan, workspace=workspace.resolve())
+    out.print(plan_table(plan, done=done))
+    if len(done) < len(plan.tasks) or not is_published(plan, workspace=workspace.resolve()):
+        _work(plan, workspace=workspace.resolve(), done=done)
+    folder = results_folder(plan, workspace=workspace.resolve())
+    print_table(folder)
+    out.print(f"Report: {workspace / 'results' / study.name / 'report.html'}", soft_wrap=True)
+    out.print(f"Runs:   medtrimix ui --workspace {workspace}", soft_wrap=True)
+
+
+def _work(plan: Plan, *, workspace: Path, done: frozenset[str]) -> None:
+    from medtrimix.report.publish import (
+        publishing,
+    )  # MLflow and figures: seconds to import, so not for a finished study
+
+    with publishing(plan, workspace=workspace, done=done) as recording, Display(plan, done=done) as display:
+        run_plan(plan, workspace=workspace, observers=(display, recording))

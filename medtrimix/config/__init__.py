@@ -1,0 +1,1 @@
+"""Typed configuration, YAML with line numbers, digests, atomic files."""

@@ -1,0 +1,1 @@
+"""The array store, splits, label subsets and the leakage audit."""

@@ -1,0 +1,34 @@
+"""What must stay on one side of a split: images that share a patient or share their pixels, directly or in a chain."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+
+def connected_groups(index: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Number of the group of each row (`group_N`): rows with one `patient_id` or one `pixel_sha256` share a group.
+
+    If A and B share a picture and B is of a patient with further images, all of these are one group.
+    """
+    patient_N, patients = pd.factorize(index["patient_id"])
+    pixels_N, pictures = pd.factorize(index["pixel_sha256"])
+    nodes = len(patients) + len(pictures)
+    edges = coo_matrix((np.ones(len(index)), (patient_N, len(patients) + pixels_N)), shape=(nodes, nodes))
+    _, component_of_node = connected_components(edges, directed=False)
+    return component_of_node[patient_N].astype(np.int64)
+
+
+def seeded_ranks(names: Iterable[str], *, seed: int) -> list[str]:
+    """A random but reproducible sort key for each name.
+
+    It depends on the seed and the name alone: other rows or another version of a random generator don't change it.
+    Names are digests of pixels, so that two sites with different secrets deal the same pictures alike.
+    """
+    return [hashlib.sha256(f"{seed}/{name}".encode()).hexdigest() for name in names]

@@ -1,0 +1,1 @@
+"""Reading raw exports: every file becomes a sample or one verdict."""

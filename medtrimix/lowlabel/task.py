@@ -1,0 +1,109 @@
+"""What a learner is given and what it gives back; imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from medtrimix.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Rows: TypeAlias = npt.NDArray[np.int64]
+Predict: TypeAlias = Callable[[Rows], npt.NDArray[np.float64]]
+"""Rows of the store to `probability_NK`: float64, every row sums to one, the columns in the order of the classes."""
+
+
+class Augment(Protocol):
+    """Random views for training, replayable: they depend on the step, the row and a seed that it holds."""
+
+    def __call__(self, image_BCHW: Tensor, *, step: int, rows_B: Rows) -> Tensor:
+        """The uint8 images as augmented, normalised floats."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Rows of the store and their classes, numbered from 0."""
+
+    row_N: Rows
+    target_N: Rows
+
+    def __post_init__(self) -> None:
+        assert self.row_N.shape == self.target_N.shape, (self.row_N.shape, self.target_N.shape)
+
+
+@dataclass(frozen=True)
+class Vision:
+    """What a learner needs to train the network itself.
+
+    Attributes:
+        images: rows to their uint8 images (B, C, H, W), on the device.
+        augment: see `Augment`.
+        normalise: uint8 images to the floats that the encoder expects, unchanged otherwise.
+        encoder: makes the arm's encoder (`.dim`; float images -> embedding_BE), on the device, for the learner to
+            change. Random weights come from torch's generator, which the learner has seeded.
+        pretrained: whether its weights were learnt, which decides the learning rate.
+        autocast: makes the context of each forward pass, for its precision.
+    """
+
+    images: Callable[[Rows], Tensor]
+    augment: Augment
+    normalise: Callable[[Tensor], Tensor]
+    encoder: Callable[[], nn.Module]
+    pretrained: bool
+    autocast: Callable[[], AbstractContextManager[object]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A classification task with few labels.
+
+    Attributes:
+        classes: K.
+        train: the label budget's rows, all that is learnt from.
+        val: rows for the recorded curve; no learner chooses anything by them.
+        seed: of the classifier's weights and the order of the images.
+        features: rows to the frozen encoder's embeddings (B, E).
+        vision: for learners that train the network.
+    """
+
+    classes: int
+    train: Labelled
+    val: Labelled
+    seed: int
+    features: Callable[[Rows], npt.NDArray[np.floating]]
+    vision: Vision
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """How a learner talks while it works.
+
+    Attributes:
+        should_stop: asked at every step; true raises `Interrupted`.
+        record: given the step and values of the curves now and then.
+    """
+
+    should_stop: Callable[[], bool]
+    record: Callable[[int, Mapping[str, float]], None]
+
+
+def require_every_class(target_N: Rows, *, classes: int) -> None:
+    """Refuses a training set that lacks a class.
+
+    Raises:
+        InputError: with the number of labels of each class.
+    """
+    count_K = np.bincount(target_N, minlength=classes)
+    if count_K.min() == 0:
+        raise InputError(
+            f"The labelled training images are {', '.join(map(str, count_K))} of the {classes} classes; "
+            "a classifier needs at least one of each.",
+            fix="Raise the label budget, or check the labels.",
+        )

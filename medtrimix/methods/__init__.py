@@ -1,0 +1,1 @@
+"""Pretraining methods: TriMix and its rivals, one file each."""

@@ -1,0 +1,63 @@
+"""What a pretraining method is: an encoder, and a loss of two views of a batch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from medtrimix.nets.encoder import Encoder
+
+
+class ViewBatch(NamedTuple):
+    """Two augmented views of the same images, normalised, float.
+
+    A named tuple and not a frozen dataclass: Fabric and DDP look into the former and refuse the latter.
+
+    Attributes:
+        view1_BCHW, view2_BCHW: row i of both shows the same image.
+        progress: part of the training that is behind us, 0 to 1.
+        seed: of the training (and, with several processes, of this one).
+        step: number of the batch; with `seed` it decides all randomness inside the loss.
+    """
+
+    view1_BCHW: Tensor
+    view2_BCHW: Tensor
+    progress: float
+    seed: int
+    step: int
+
+
+class StepLoss(NamedTuple):
+    """The loss of a batch, shape (), and the weighted terms that it is the sum of."""
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
+class Method(nn.Module, ABC):
+    """A pretraining method: trains `encoder`; everything else in it is thrown away afterwards.
+
+    Attributes:
+        encoder: the network to keep.
+        passes_per_step: how often each image of a batch goes through the encoder; equal budgets are counted in these.
+    """
+
+    def __init__(self, *, encoder: Encoder, passes_per_step: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.passes_per_step = passes_per_step
+
+    @abstractmethod
+    def loss(self, batch: ViewBatch) -> StepLoss:
+        """The loss of a batch: the same for the same weights and the same batch."""
+
+    def forward(self, batch: ViewBatch) -> StepLoss:
+        """As `loss`; wrappers for devices, precision and several processes hook in here."""
+        return self.loss(batch)
+
+
+def sum_of(terms: dict[str, Tensor]) -> StepLoss:
+    """A step's loss from its weighted terms."""
+    return StepLoss(total=sum(terms.values(), start=next(iter(terms.values())).new_zeros(())), terms=terms)

@@ -1,0 +1,1 @@
+"""Networks: encoders from MONAI, projectors, and their weights on disk."""

@@ -1,0 +1,60 @@
+"""Configuration of networks; imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from medtrimix.config.model import Config
+
+
+class EncoderOptions(Config):
+    """The network that turns an image into an embedding.
+
+    Attributes:
+        name: depth and kind of MONAI's ResNet.
+        width: factor on the published numbers of channels (64, 128, 256, 512); 0.25 suits a CPU.
+    """
+
+    name: Literal["resnet10", "resnet18", "resnet34", "resnet50"] = "resnet18"
+    width: float = Field(default=1.0, ge=0.0625, le=4.0)
+
+
+class ProjectorOptions(Config):
+    """The head that is trained with the encoder and thrown away after pretraining.
+
+    Attributes:
+        hidden_layers: layers before the last one, each linear, batch normalisation, ReLU.
+        hidden_dim: their width.
+        dim: length of the embedding that the loss sees.
+    """
+
+    hidden_layers: int = Field(default=1, ge=0, le=4)
+    hidden_dim: int = Field(default=512, ge=1)
+    dim: int = Field(default=128, ge=2)
+
+
+SMALL_IMAGE_PX = 64
+"""Up to this size a ResNet keeps its first resolution; above it the published 7x7 stem with pooling divides it by 4."""
+
+
+class EncoderSpec(Config):
+    """All that is needed to build an encoder again: its options, and the images that it was built for.
+
+    Attributes:
+        options: kind and width.
+        channels: of the images, 1 grey or 3 RGB.
+        image_size: rows and columns (before them slices) in pixels. It decides the stem; other sizes can be fed.
+        spatial_dims: 2 for images, 3 for volumes.
+    """
+
+    options: EncoderOptions
+    channels: int = Field(ge=1)
+    image_size: tuple[int, ...]
+    spatial_dims: Literal[2, 3] = 2
+
+    @property
+    def small_images(self) -> bool:
+        """True where the stem keeps the resolution."""
+        return max(self.image_size) <= SMALL_IMAGE_PX

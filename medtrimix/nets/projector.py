@@ -1,0 +1,20 @@
+"""The projector: a small network between the encoder and the loss."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from medtrimix.nets.options import ProjectorOptions
+
+
+def build_projector(options: ProjectorOptions, *, in_dim: int) -> nn.Sequential:
+    """embedding_BE of length `in_dim` -> embedding_BE of length `options.dim`.
+
+    No layer has a bias: batch normalisation, in the network or in the loss, would take it away again.
+    """
+    layers: list[nn.Module] = []
+    width = in_dim
+    for _ in range(options.hidden_layers):
+        layers += [nn.Linear(width, options.hidden_dim, bias=False), nn.BatchNorm1d(options.hidden_dim), nn.ReLU()]
+        width = options.hidden_dim
+    return nn.Sequential(*layers, nn.Linear(width, options.dim, bias=False))

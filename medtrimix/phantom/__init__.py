@@ -1,0 +1,1 @@
+"""Synthetic thoraces written as real DICOM."""

@@ -1,0 +1,112 @@
+"""DICOM files around the pixels, with identifiers that are plainly made up."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    ExplicitVRLittleEndian,
+    generate_uid,
+)
+
+from medtrimix.phantom.cohort import Appointment, stream
+from medtrimix.phantom.encodings import Stored
+from medtrimix.phantom.xray import pixel_pitch
+
+_SYLLABLES = ("BA", "DO", "FE", "GU", "KI", "LA", "MO", "NE", "PU", "RI", "SA", "TO", "VE", "WU", "ZI")
+
+
+def write_dicom(
+    path: Path, stored: Stored, *, appointment: Appointment, female: bool, image_px: int, seed: int
+) -> None:
+    """Writes one image; the same arguments give the same bytes."""
+    dataset = Dataset()
+    _identify(dataset, appointment, female=female, seed=seed)
+    _describe_exposure(dataset, appointment, image_px=image_px)
+    _add_pixels(dataset, stored, appointment)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    how = appointment.how
+    if how.plugin:
+        dataset.compress(how.syntax, encoding_plugin=how.plugin, generate_instance_uid=False)
+    dataset.file_meta.TransferSyntaxUID = how.syntax
+    dataset.save_as(path, enforce_file_format=True, implicit_vr=how.syntax.is_implicit_VR, little_endian=True)
+
+
+def patient_id(patient: int) -> str:
+    """The made-up record number of a person."""
+    return f"PHANTOM{patient + 1:06d}"
+
+
+def _identify(dataset: Dataset, appointment: Appointment, *, female: bool, seed: int) -> None:
+    rng = stream(seed, "name", appointment.patient)
+    name = "".join(_SYLLABLES[i] for i in rng.integers(len(_SYLLABLES), size=4))
+    born = date(1820, 1, 1) + timedelta(days=int(rng.integers(22_000)))
+    patient, study = str(appointment.patient), str(appointment.study)
+
+    def uid(*what: str) -> str:
+        return generate_uid(entropy_srcs=["medtrimix phantom", str(seed), patient, *what])
+
+    large_flat_panel = appointment.device.modality == "DX"
+    storage = DigitalXRayImageStorageForPresentation if large_flat_panel else ComputedRadiographyImageStorage
+    dataset.SOPClassUID = storage
+    dataset.SOPInstanceUID = uid("study", study, "instance", str(appointment.instance))
+    dataset.StudyInstanceUID = uid("study", study)
+    dataset.SeriesInstanceUID = uid("study", study, "series")
+    dataset.PatientName = f"PHANTOM^{name}"
+    dataset.PatientID = patient_id(appointment.patient)
+    dataset.IssuerOfPatientID = "PHANTOM HOSPITAL"
+    dataset.PatientBirthDate = born.strftime("%Y%m%d")
+    dataset.PatientSex = "F" if female else "M"
+    dataset.StudyDate = dataset.ContentDate = appointment.day.strftime("%Y%m%d")
+    dataset.StudyTime = dataset.ContentTime = "120000"
+    dataset.AccessionNumber = f"PHA{appointment.patient + 1:06d}{appointment.study + 1:03d}"
+    dataset.ReferringPhysicianName = "PHANTOM^REFERRER"
+    dataset.InstitutionName = "PHANTOM HOSPITAL"
+    dataset.StudyID = str(appointment.study + 1)
+    dataset.StudyDescription = "PHANTOM CHEST"
+    dataset.SeriesNumber = 1
+    dataset.InstanceNumber = appointment.instance
+
+
+def _describe_exposure(dataset: Dataset, appointment: Appointment, *, image_px: int) -> None:
+    device, pitch = appointment.device, pixel_pitch(appointment.device, image_px=image_px)
+    to_patient = device.source_to_detector_mm - device.gap_mm
+    dataset.Modality = device.modality
+    dataset.Manufacturer = "PHANTOM WORKS"
+    dataset.StationName = device.station
+    dataset.ImageType = ["ORIGINAL", "PRIMARY"]
+    dataset.BodyPartExamined = "CHEST"
+    dataset.ViewPosition = "PA" if device.from_behind else "AP"
+    dataset.PatientOrientation = ["L", "F"]
+    dataset.DistanceSourceToDetector = f"{device.source_to_detector_mm:g}"
+    dataset.DistanceSourceToPatient = f"{to_patient:g}"
+    dataset.EstimatedRadiographicMagnificationFactor = f"{device.source_to_detector_mm / to_patient:.6g}"
+    dataset.ImagerPixelSpacing = [f"{pitch:.6g}", f"{pitch:.6g}"]
+    dataset.BurnedInAnnotation = "NO"
+
+
+def _add_pixels(dataset: Dataset, stored: Stored, appointment: Appointment) -> None:
+    how = appointment.how
+    dataset.Rows, dataset.Columns = stored.pixels_HW.shape
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME1" if how.inverted else "MONOCHROME2"
+    dataset.PresentationLUTShape = "INVERSE" if how.inverted else "IDENTITY"
+    dataset.BitsAllocated = 8 * stored.pixels_HW.itemsize
+    dataset.BitsStored, dataset.HighBit = how.bits, how.bits - 1
+    dataset.PixelRepresentation = 0
+    dataset.LossyImageCompression = "00"
+    if how.rescale != (1, 0):
+        dataset.RescaleSlope, dataset.RescaleIntercept = how.rescale
+        dataset.RescaleType = "US"
+    if stored.windows:
+        centres, widths = zip(*stored.windows, strict=True)
+        dataset.WindowCenter, dataset.WindowWidth = list(centres), list(widths)
+        dataset.WindowCenterWidthExplanation = ["NORMAL", "HARD"][: len(centres)]
+        dataset.VOILUTFunction = "LINEAR"
+    dataset.PixelData = stored.pixels_HW.astype(stored.pixels_HW.dtype.newbyteorder("<")).tobytes()
+    dataset["PixelData"].VR = "OB" if how.bits == 8 else "OW"

@@ -1,0 +1,96 @@
+"""Where results of tasks live: a folder named by the content that made it, complete only with its marker.
+
+steps/<step>/<key>/     outputs, curves, record
+    done.json           written last: what made this, and every file's size and digest
+    checkpoint.pt       while a training runs
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from medtrimix.config.digest import digest_of_file
+from medtrimix.config.files import read_json, write_json
+
+DONE = "done.json"
+CHECKPOINT = "checkpoint.pt"
+_KEY_LENGTH = 32  # 128 bits: short enough for a folder, long enough never to collide
+
+
+class StepCache:
+    """The results of tasks, by key.
+
+    Args:
+        root: the folder `steps` of the workspace.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def folder(self, step: str, *, key: str) -> Path:
+        """Where the task writes, there or not."""
+        return self._root / step / key[:_KEY_LENGTH]
+
+    def is_done(self, step: str, *, key: str) -> bool:
+        """Whether the marker stands and every file that it names is there with its size."""
+        folder = self.folder(step, key=key)
+        try:
+            marker = read_json(folder / DONE)
+        except (OSError, ValueError):
+            return False
+        return all(_size(folder / name) == facts["bytes"] for name, facts in marker["files"].items())
+
+    def mark_done(self, step: str, *, key: str, provenance: dict[str, Any], seconds: float) -> None:
+        """Writes the marker: from now on the task is never run again."""
+        folder = self.folder(step, key=key)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+        files = {
+            str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": digest_of_file(path)}
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and not path.name.startswith(".") and path.name != DONE
+        }
+        write_json(
+            folder / DONE, {"step": step, "key": key, **provenance, "seconds": round(seconds, 3), "files": files}
+        )
+
+    def seconds(self, step: str, *, key: str) -> float:
+        """How long the finished task took."""
+        return float(read_json(self.folder(step, key=key) / DONE)["seconds"])
+
+    @contextmanager
+    def locked(self, step: str, *, key: str) -> Iterator[Path]:
+        """Gives the task's folder to one process at a time; the lock goes with the process, however it dies."""
+        folder = self.folder(step, key=key)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(0.2)
+            yield folder
+
+    def clear(self, step: str, *, key: str) -> None:
+        """Removes what an earlier, unfinished attempt left, except a checkpoint and its curves."""
+        folder = self.folder(step, key=key)
+        if (folder / CHECKPOINT).is_file():
+            return
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != ".lock":
+                path.unlink()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

@@ -1,0 +1,60 @@
+"""What this machine has, found out without importing torch."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from medtrimix.pipeline.study import ComputeOptions
+
+_GPUS = Path("/proc/driver/nvidia/gpus")
+_CPU = Path("/proc/cpuinfo")
+_BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
+_MOST_WORKERS = 8  # each holds torch and a model: about 1 GB
+
+
+@dataclass(frozen=True)
+class Machine:
+    """`ComputeOptions` with every `auto` resolved.
+
+    Attributes:
+        device: `cpu` or `cuda`.
+        precision: `fp32` or `bf16`.
+        workers: tasks at a time.
+        threads: of each worker.
+        gpus: how many; worker i uses GPU i modulo this.
+    """
+
+    device: str
+    precision: str
+    workers: int
+    threads: int
+    gpus: int
+
+
+def resolve(options: ComputeOptions) -> Machine:
+    """The machine as the options want it used."""
+    cores = len(os.sched_getaffinity(0))
+    gpus = len(list(_GPUS.iterdir())) if _GPUS.is_dir() else 0
+    device = options.device
+    if device == "auto":
+        device = "cuda" if gpus else "cpu"
+    precision = options.precision
+    if precision == "auto":
+        precision = "bf16" if device == "cuda" or _cpu_has_bf16() else "fp32"
+    workers = options.workers
+    if workers == "auto":
+        workers = gpus if device == "cuda" else min(cores, _MOST_WORKERS)
+    workers = max(1, workers)
+    return Machine(device=device, precision=precision, workers=workers, threads=max(1, cores // workers), gpus=gpus)
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether bfloat16 products run in hardware; emulated ones are slower than float32."""
+    if not _CPU.is_file():
+        return False
+    for line in _CPU.read_text().splitlines():
+        if line.startswith("flags"):
+            return bool(_BF16_FLAGS & set(line.split()))
+    return False

@@ -1,0 +1,26 @@
+"""The content of a source, remembered by its listing so that a finished study is recognised without reading it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medtrimix.config.files import read_json, write_json
+from medtrimix.ingest.options import DataOptions
+from medtrimix.ingest.pseudonym import Pseudonyms
+from medtrimix.ingest.source import content_digest, stat_fingerprint
+
+
+def source_content(options: DataOptions, *, pseudonyms: Pseudonyms, workspace: Path) -> str:
+    """Digest of every file's name and bytes.
+
+    Names, sizes and times of change are compared first, as git does: while they are the ones of an earlier look,
+    that look's digest holds. Touching a file costs one more reading and changes nothing.
+    """
+    listing = stat_fingerprint(options, pseudonyms=pseudonyms)
+    remembered = workspace / "sources" / f"{listing[:32]}.json"
+    if remembered.is_file():
+        return str(read_json(remembered)["content"])
+    content = content_digest(options, pseudonyms=pseudonyms)
+    remembered.parent.mkdir(parents=True, exist_ok=True)
+    write_json(remembered, {"content": content})
+    return content

@@ -1,0 +1,144 @@
+"""The pipeline file: every section, its keys and their defaults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, field_validator
+
+from medtrimix.augment.options import AugmentOptions
+from medtrimix.config.model import Config
+from medtrimix.config.paths import expand
+from medtrimix.config.yaml import Document
+from medtrimix.data.options import AuditOptions, LabelBudget, SplitOptions, budget_name
+from medtrimix.errors import ConfigError, Problem
+from medtrimix.ingest.options import DataOptions
+from medtrimix.lowlabel.options import FinetuneOptions, LinearOptions, StrategyOptions
+from medtrimix.methods.options import ArmOptions
+from medtrimix.nets.options import EncoderOptions
+from medtrimix.phantom.options import PhantomOptions
+from medtrimix.steps.pretrain import OptimizerOptions
+from medtrimix.tracking.options import TrackingOptions
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def _plain_name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("should be 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit")
+    return text
+
+
+def _each_once(values: tuple[Any, ...], *, names: list[str]) -> tuple[Any, ...]:
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise ValueError(f"{repeated[0]} is listed twice")
+    return values
+
+
+Name = Annotated[str, AfterValidator(_plain_name)]
+
+
+class PretrainOptions(Config):
+    """Pretraining without labels: what all arms share, and the arms."""
+
+    encoder: EncoderOptions = EncoderOptions()
+    augment: AugmentOptions = AugmentOptions()
+    batch_size: int = Field(default=256, ge=2)
+    image_budget: int = Field(default=200_000, ge=1)
+    optimizer: OptimizerOptions = OptimizerOptions()
+    arms: Annotated[Mapping[Name, ArmOptions], Field(min_length=1)]
+
+
+class LearnOptions(Config):
+    """Learning from few labels: which learners, on how many labels, how often."""
+
+    strategies: Annotated[tuple[StrategyOptions, ...], Field(min_length=1)] = (LinearOptions(), FinetuneOptions())
+    label_budgets: Annotated[tuple[LabelBudget, ...], Field(min_length=1)] = (0.01, 0.1, 1.0)
+    label_seeds: int = Field(default=3, ge=1)
+    augment: AugmentOptions = AugmentOptions(preset="light")
+
+    @field_validator("strategies", mode="after")
+    @classmethod
+    def _strategies_once(cls, values: tuple[StrategyOptions, ...]) -> tuple[StrategyOptions, ...]:
+        return _each_once(values, names=[value.strategy for value in values])
+
+    @field_validator("label_budgets", mode="after")
+    @classmethod
+    def _budgets_once(cls, values: tuple[LabelBudget, ...]) -> tuple[LabelBudget, ...]:
+        return _each_once(values, names=[budget_name(value) for value in values])
+
+
+class EvaluateOptions(Config):
+    """Intervals: `bootstrap` draws over patients."""
+
+    bootstrap: int = Field(default=2000, ge=100)
+
+
+class ComputeOptions(Config):
+    """Where and how to compute; `auto` takes what the machine has.
+
+    Attributes:
+        device: of the training.
+        precision: `bf16` is autocast, weights stay in float32; `auto` takes it where the processor has the
+            instructions.
+        workers: tasks at a time; `auto`: one per GPU, or one per core (8 at most), each with its share of the cores.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    workers: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+
+
+class Study(Config):
+    """One pipeline file."""
+
+    name: Name
+    seed: int = Field(default=0, ge=0)
+    data: DataOptions
+    phantom: PhantomOptions = PhantomOptions()
+    split: SplitOptions = SplitOptions()
+    audit: AuditOptions = AuditOptions()
+    pretrain: PretrainOptions
+    learn: LearnOptions = LearnOptions()
+    evaluate: EvaluateOptions = EvaluateOptions()
+    compute: ComputeOptions = ComputeOptions()
+    tracking: TrackingOptions = TrackingOptions()
+
+
+def load_study(path: Path, *, overrides: tuple[str, ...] = ()) -> Study:
+    """Reads a pipeline file and checks that what it points to is there.
+
+    Raises:
+        ConfigError: with every problem found, schema and missing files alike, each with its line.
+    """
+    document = Document(path, overrides=overrides)
+    study, problems = document.validate(Study)
+    problems += _missing_files(document)
+    if problems or study is None:
+        raise ConfigError(source=document.name, problems=problems)
+    return study
+
+
+def _missing_files(document: Document) -> tuple[Problem, ...]:
+    """Checks the paths even when other keys are wrong, so that one look finds all.
+
+    The path itself is not repeated: folder names of hospitals can name patients.
+    """
+    problems = []
+    for section, key, what in (
+        ("data", "source", "folder or file"),
+        ("data", "labels", "file"),
+        ("split", "file", "file"),
+    ):
+        values = document.data.get(section)
+        text = values.get(key) if isinstance(values, dict) else None
+        if not isinstance(text, str) or text == "phantom" or expand(text).exists():
+            continue
+        hint = " (MEDTRIMIX_DATA, or ./data when it is not set, is expanded)" if "${MEDTRIMIX_DATA}" in text else ""
+        line = document.line((section, key))
+        problems.append(Problem(line, f"{section}.{key}", f"there is no such {what}{hint}"))
+    return tuple(problems)

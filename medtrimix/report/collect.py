@@ -1,0 +1,206 @@
+"""From the results of a plan's tasks to the `Study` that the report is made of."""
+
+from __future__ import annotations
+
+import json
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medtrimix import __version__
+from medtrimix.config.files import read_json
+from medtrimix.config.yaml import dump
+from medtrimix.data.store import ArrayStore
+from medtrimix.metrics.bootstrap import Estimate
+from medtrimix.pipeline.cache import StepCache
+from medtrimix.pipeline.plan import Plan, Task
+from medtrimix.pipeline.study import Study as StudyFile
+from medtrimix.report.study import (
+    AuditCheck,
+    CellRow,
+    Cohort,
+    LossCurve,
+    Prediction,
+    SplitCount,
+    Study,
+    Timing,
+    ViewSheet,
+)
+from medtrimix.steps import evaluate, ingest, learn, pretrain, split
+from medtrimix.steps.context import CURVES, RECORD
+
+_PACKAGES = ("torch", "monai", "lightning", "numpy", "scikit-learn", "pydicom", "mlflow")
+_MASK = "(not recorded)"
+
+
+def collect(plan: Plan, *, workspace: Path, cached: frozenset[str]) -> Study:
+    """Reads every finished task of `plan`; `cached` names the tasks that this run found done."""
+    return _Collector(plan, cache=StepCache(workspace / "steps")).study(cached)
+
+
+def masked_config(study: StudyFile) -> str:
+    """The pipeline file as YAML, with everything that can say where the data or the server is left out."""
+    values = study.model_dump(mode="json")
+    values["data"]["source"] = source_kind(study.data.source)
+    for section, key in (("data", "labels"), ("split", "file"), ("tracking", "uri")):
+        if values[section][key] is not None:
+            values[section][key] = _MASK
+    return dump(values)
+
+
+def source_kind(source: str) -> str:
+    """What kind of source it is, never its name."""
+    kinds = {".csv": "manifest", ".npz": "MedMNIST file"}
+    return source if source == "phantom" else kinds.get(Path(source).suffix.lower(), "folder")
+
+
+def environment(plan: Plan) -> dict[str, str]:
+    """Versions and the way of computing; no host name, no user."""
+    machine = plan.machine
+    return {
+        "medtrimix": __version__,
+        "python": platform.python_version(),
+        **{package: version(package) for package in _PACKAGES},
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": machine.device,
+        "precision": machine.precision,
+        "workers": f"{machine.workers} x {machine.threads} thread(s)",
+        "seed": str(plan.study.seed),
+    }
+
+
+class _Collector:
+    def __init__(self, plan: Plan, *, cache: StepCache) -> None:
+        self._plan = plan
+        self._cache = cache
+        self._ingest = self._folder(plan.of_step("ingest")[0])
+        self._split = self._folder(plan.of_step("split")[0])
+        self._store = ArrayStore.open(ingest.store_folder(self._ingest))
+
+    def study(self, cached: frozenset[str]) -> Study:
+        plan = self._plan
+        strategies = [options.strategy for options in plan.study.learn.strategies]
+        arms = list(plan.study.pretrain.arms)
+        tasks = sorted(
+            plan.of_step("evaluate"),
+            key=lambda task: (strategies.index(str(task.labels["strategy"])), arms.index(str(task.labels["arm"]))),
+        )
+        trained = [task for task in plan.of_step("pretrain") if (self._folder(task) / CURVES).is_file()]
+        return Study(
+            name=plan.study.name,
+            finished=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            digest=plan.digest,
+            classes=self._store.classes,
+            cohort=self._cohort(),
+            audit=_audit_checks(read_json(split.audit_file(self._split)), on_leak=plan.study.audit.on_leak),
+            cells=tuple(self._cell(task) for task in tasks),
+            predictions=tuple(self._prediction(task) for task in tasks),
+            loss_curves=tuple(self._loss_curve(task) for task in trained),
+            view_sheets=tuple(self._views(task) for task in trained),
+            config_yaml=masked_config(plan.study),
+            environment=environment(plan),
+            timings=tuple(self._timings(cached)),
+        )
+
+    def _folder(self, task: Task) -> Path:
+        return self._cache.folder(task.step, key=task.key)
+
+    def _learn_folder(self, task: Task) -> Path:
+        return task.inputs["learn"]
+
+    def _cell(self, task: Task) -> CellRow:
+        learned = read_json(self._learn_folder(task) / RECORD)["metrics"]
+        metrics = {name: Estimate(**facts) for name, facts in evaluate.load_metrics(self._folder(task)).items()}
+        arm = str(task.labels["arm"])
+        return CellRow(
+            arm=arm,
+            method=self._plan.study.pretrain.arms[arm].method,
+            strategy=str(task.labels["strategy"]),
+            budget=str(task.labels["budget"]),
+            fraction=learned["label_fraction"],
+            label_seed=int(task.labels["label_seed"]),
+            n_labels=learned["n_labels"],
+            n_test=metrics["auc"].n,
+            n_patients=metrics["auc"].n_patients,
+            metrics=metrics,
+            draws=evaluate.load_draws(self._folder(task)),
+        )
+
+    def _prediction(self, task: Task) -> Prediction:
+        test = learn.load_predictions(self._learn_folder(task), side="test")
+        return Prediction(
+            arm=str(task.labels["arm"]),
+            strategy=str(task.labels["strategy"]),
+            budget=str(task.labels["budget"]),
+            label_seed=int(task.labels["label_seed"]),
+            probability_NK=test.probability_NK,
+            target_N=test.target_N,
+            patient_N=test.patient_N,
+        )
+
+    def _cohort(self) -> Cohort:
+        index = self._store.index.assign(side=pd.read_csv(split.split_file(self._split))["split"].to_numpy())
+        sides = [side for side in ("train", "val", "test", "dropped") if (index["side"] == side).any()]
+        channels, height, width = self._store.image_shape
+        return Cohort(
+            source=source_kind(self._plan.study.data.source),
+            verdicts=read_json(ingest.verdicts_file(self._ingest)),
+            encodings=index["encoding"].value_counts().to_dict(),
+            splits=tuple(_split_count(side, rows=index[index["side"] == side]) for side in sides),
+            image=f"{height} x {width}, {'grey' if channels == 1 else 'RGB'}",
+        )
+
+    def _loss_curve(self, task: Task) -> LossCurve:
+        lines = [json.loads(line) for line in (self._folder(task) / CURVES).read_text().splitlines()]
+        names = [name for name in lines[0] if name not in ("step", "time", "images")]
+        return LossCurve(
+            arm=str(task.labels["arm"]),
+            images_seen_S=np.array([line["images"] for line in lines], dtype=np.int64),
+            terms={name: np.array([line[name] for line in lines], dtype=np.float64) for name in names},
+        )
+
+    def _views(self, task: Task) -> ViewSheet:
+        with np.load(pretrain.views_file(self._folder(task)), allow_pickle=False) as archive:
+            return ViewSheet(arm=str(task.labels["arm"]), **{name: archive[name] for name in archive.files})
+
+    def _timings(self, cached: frozenset[str]) -> list[Timing]:
+        timings = []
+        for step in dict.fromkeys(task.step for task in self._plan.tasks):
+            tasks = self._plan.of_step(step)
+            seconds = sum(self._cache.seconds(step, key=task.key) for task in tasks if task.name not in cached)
+            timings.append(Timing(step=step, seconds=seconds, cached=all(task.name in cached for task in tasks)))
+        return timings
+
+
+def _split_count(side: str, *, rows: pd.DataFrame) -> SplitCount:
+    return SplitCount(
+        split=side,
+        images=len(rows),
+        patients=int(rows["patient_id"].nunique()),
+        by_class={str(name): int(count) for name, count in rows["label"].value_counts().sort_index().items()},
+    )
+
+
+def _audit_checks(report: dict[str, Any], *, on_leak: str) -> tuple[AuditCheck, ...]:
+    """The audit's findings by kind, questions first."""
+    questions = {
+        "same_patient": "Patients on two sides of the split",
+        "same_pixels": "Identical pictures on two sides of the split",
+        "pretrained_patient": "Patients of val or test seen in pretraining",
+        "pretrained_pixels": "Pictures of val or test seen in pretraining",
+    }
+    counts = {kind: sum(finding["kind"] == kind for finding in report["findings"]) for kind in questions}
+    checks = [
+        AuditCheck(question, counts[kind], "the study went on (on_leak: warn)" if counts[kind] else "")
+        for kind, question in questions.items()
+    ]
+    dropped = report["images"]["dropped"]
+    if on_leak == "drop":
+        action = "left out of training and validation" if dropped else ""
+        checks.append(AuditCheck("Copies of pictures of a more protected side", dropped, action))
+    return tuple(checks)

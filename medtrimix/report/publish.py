@@ -1,0 +1,51 @@
+"""Putting a finished study into MLflow: the report, the answer, and one label-efficiency curve per arm."""
+
+from __future__ import annotations
+
+import time
+
+from medtrimix.report.note import markdown_note
+from medtrimix.report.study import Study
+from medtrimix.report.summary import SummaryRow, summarise
+from medtrimix.report.wording import interval, strategy_title
+from medtrimix.report.write import ReportFiles
+from medtrimix.tracking.record import RunRecord, label_curve
+from medtrimix.tracking.store import Tracker
+
+
+def publish(study: Study, *, files: ReportFiles, tracker: Tracker, parent_id: str) -> None:
+    """Adds to the study's run: its files under `report/`, its note, its AUCs, and a child run per arm."""
+    rows = summarise(study)
+    now_ms = time.time_ns() // 1_000_000
+    tracker.log_record(parent_id, RunRecord(metrics=_few_labels(study, rows), ended_ms=now_ms))
+    for arm in study.arms:
+        own = [row for row in rows if row.arm == arm]
+        curves: dict[str, dict[float, float]] = {}
+        for row in own:
+            curves.setdefault(row.strategy, {})[row.fraction] = row.metrics["auc"].value
+        tracker.log_child(
+            parent_id,
+            task_key=f"summary/{study.digest}/{arm}",
+            name=f"{arm}: AUC over labels",
+            kind="summary",
+            record=label_curve(curves, arm=arm, timestamp_ms=now_ms, note=_curve_note(own)),
+        )
+    tracker.set_note(parent_id, markdown_note(study))
+    tracker.log_artifacts(parent_id, files.html.parent, folder="report")
+
+
+def _few_labels(study: Study, rows: tuple[SummaryRow, ...]) -> dict[str, float]:
+    """AUC of every arm at the smallest budget with the first strategy, the one that the headline speaks of."""
+    shown = [row for row in rows if (row.budget, row.strategy) == (study.budgets[0], study.strategies[0])]
+    return {f"auc {row.strategy} at {row.n_labels} labels/{row.arm}": row.metrics["auc"].value for row in shown}
+
+
+def _curve_note(rows: list[SummaryRow]) -> str:
+    """What the steps mean, and the intervals that MLflow's chart cannot show."""
+    lines = ["Step = label fraction in thousandths (1% is step 10, all labels step 1000).", ""]
+    lines += [
+        f"- {row.n_labels:,} labels, {strategy_title(row.strategy)}: AUC {interval(row.metrics['auc'])}, "
+        f"n = {row.n_test:,} images of {row.n_patients:,} patients"
+        for row in rows
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,181 @@
+"""What a report is made of: plain frozen values, filled in by the pipeline, pseudonymous throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from medtrimix.metrics.bootstrap import Estimate
+
+Floats = npt.NDArray[np.float64]
+Pixels = npt.NDArray[np.uint8]
+
+UNTRAINED = "none"
+"""The method of an arm that is not pretrained: the control from scratch."""
+
+
+@dataclass(frozen=True)
+class CellRow:
+    """One arm x strategy x label budget x label seed, evaluated once on the test set.
+
+    Attributes:
+        arm: the arm's name in the pipeline file.
+        method: its pretraining method, `UNTRAINED` for the control.
+        strategy: the learner.
+        budget: the label budget as a person reads it, "1%" or "5 per class".
+        fraction: labelled / all labels of the training set, in (0, 1].
+        label_seed: which draw of the labelled subset.
+        n_labels: labelled training images.
+        n_test: test images.
+        n_patients: test patients.
+        metrics: name -> value with its interval.
+        draws: name -> the value on every bootstrap draw, (R,); all cells of a study share their draws.
+    """
+
+    arm: str
+    method: str
+    strategy: str
+    budget: str
+    fraction: float
+    label_seed: int
+    n_labels: int
+    n_test: int
+    n_patients: int
+    metrics: Mapping[str, Estimate]
+    draws: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class SplitCount:
+    """How much is on one side of the split; `by_class` counts images, "" the unlabelled ones."""
+
+    split: str
+    images: int
+    patients: int
+    by_class: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The data, from the files found to the three sides of the split.
+
+    Attributes:
+        source: kind of source, never a path: "phantom", "folder of DICOM files".
+        verdicts: what became of the files, "accepted" among them -> count.
+        encodings: transfer syntax or file format -> images.
+        splits: train, val, test.
+        image: size and channels as stored, "64 x 64, grey".
+    """
+
+    source: str
+    verdicts: Mapping[str, int]
+    encodings: Mapping[str, int]
+    splits: tuple[SplitCount, ...]
+    image: str
+
+
+@dataclass(frozen=True)
+class AuditCheck:
+    """One question of the leakage audit; `findings` counts what was found, `action` says what was done about it."""
+
+    question: str
+    findings: int
+    action: str = ""
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """The pretraining of one arm: `images_seen_S` and, for every term of the loss, its values (S,)."""
+
+    arm: str
+    images_seen_S: npt.NDArray[np.int64]
+    terms: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one cell said about the test set; classes in sorted order, the positive one last."""
+
+    arm: str
+    strategy: str
+    budget: str
+    label_seed: int
+    probability_NK: Floats
+    target_N: npt.NDArray[np.int64]
+    patient_N: npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class ViewSheet:
+    """Images as one arm saw them; `virtual_BCHW` and `lambda_B` are None for a method that does not mix."""
+
+    arm: str
+    original_BCHW: Pixels
+    view1_BCHW: Pixels
+    view2_BCHW: Pixels
+    virtual_BCHW: Pixels | None = None
+    lambda_B: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Wall time of one step; 0 s and cached where the result was there already."""
+
+    step: str
+    seconds: float
+    cached: bool
+
+
+@dataclass(frozen=True)
+class Study:
+    """One finished study.
+
+    The first arm of `cells` is the reference: every difference is reference minus other. The first strategy is the
+    one that the opening sentence speaks of. Both follow from the pipeline file, not from the results.
+
+    Attributes:
+        name: the study's name.
+        finished: when, as text.
+        digest: of the plan, hex.
+        classes: class names in sorted order, the positive one last.
+        config_yaml: the pipeline file as it was run, secrets and paths masked.
+        environment: versions, device, precision, threads, seed.
+    """
+
+    name: str
+    finished: str
+    digest: str
+    classes: tuple[str, ...]
+    cohort: Cohort
+    audit: tuple[AuditCheck, ...]
+    cells: tuple[CellRow, ...]
+    predictions: tuple[Prediction, ...]
+    loss_curves: tuple[LossCurve, ...]
+    view_sheets: tuple[ViewSheet, ...]
+    config_yaml: str
+    environment: Mapping[str, str]
+    timings: tuple[Timing, ...]
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Names of the arms in the order of the cells; the first is the reference."""
+        return tuple(dict.fromkeys(cell.arm for cell in self.cells))
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """Names of the learners in the order of the cells."""
+        return tuple(dict.fromkeys(cell.strategy for cell in self.cells))
+
+    @property
+    def budgets(self) -> tuple[str, ...]:
+        """Label budgets, from few to many labels."""
+        size = {cell.budget: cell.n_labels for cell in self.cells}
+        return tuple(sorted(size, key=size.__getitem__))
+
+    @property
+    def methods(self) -> dict[str, str]:
+        """Arm -> pretraining method."""
+        return {cell.arm: cell.method for cell in self.cells}

@@ -1,0 +1,82 @@
+"""How every figure looks: colours that colour-blind readers can tell apart, one marker per arm, two file formats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from medtrimix.report.study import UNTRAINED, Study
+from medtrimix.report.wording import arm_title
+
+INK, FAINT = "#222222", "#d9d9d9"
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's palette ("Color universal design", 2008) without black and yellow."""
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_CONTROL = "#666666"
+
+SETTINGS: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are the same everywhere
+    "font.size": 9,
+    "axes.edgecolor": "#888888",
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "svg.hashsalt": "medtrimix",  # same study, same bytes
+    "figure.constrained_layout.use": True,
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """One arm's appearance in every figure."""
+
+    title: str
+    colour: str
+    marker: str
+    line: str
+
+
+def looks(study: Study) -> dict[str, Look]:
+    """Arm -> appearance; the control from scratch is grey and dashed."""
+    trained = [arm for arm in study.arms if study.methods[arm] != UNTRAINED]
+    found = {}
+    for arm in study.arms:
+        title = arm_title(arm, method=study.methods[arm])
+        if arm in trained:
+            place = trained.index(arm)
+            found[arm] = Look(title, _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)], "-")
+        else:
+            found[arm] = Look(title, _CONTROL, "X", "--")
+    return found
+
+
+def new_figure(
+    *, columns: int = 1, width: float, height: float, row_heights: Sequence[float] = (1,), sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `width` x `height` inches and its panels in reading order, without any global state."""
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    ratios = {"height_ratios": list(row_heights)}
+    panels = figure.subplots(len(row_heights), columns, squeeze=False, sharey=sharey, gridspec_kw=ratios)
+    return figure, list(panels.ravel())
+
+
+def save(figure: Figure, folder: Path, *, name: str) -> None:
+    """Writes `name.svg` and `name.png`, without dates and without references to other sites."""
+    with mpl.rc_context(SETTINGS):
+        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        figure.savefig(folder / f"{name}.svg", metadata=nothing)
+        figure.savefig(folder / f"{name}.png", dpi=150, metadata={"Software": None})

@@ -1,0 +1,181 @@
+"""Cells averaged over label seeds, and the paired differences between arms.
+
+The draws of all cells come from the same patients in the same order, so they may be averaged over label seeds and
+subtracted between arms draw by draw. The intervals cover the sampling of test patients; `sd` is the spread between
+label seeds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medtrimix.metrics.bootstrap import Estimate, estimate, patient_weights
+from medtrimix.report.study import CellRow, Study
+from medtrimix.report.wording import arm_title, interval, signed_interval, strategy_title
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """One arm x strategy x budget, averaged over label seeds.
+
+    Attributes:
+        metrics: name -> mean over label seeds with the percentile interval of the seed-averaged draws.
+        sd: name -> standard deviation over label seeds, NaN for a single one.
+        n_labels: smallest number of labelled images among the seeds (rounding may differ by one).
+        seeds: label seeds averaged over.
+    """
+
+    arm: str
+    method: str
+    strategy: str
+    budget: str
+    fraction: float
+    n_labels: int
+    n_test: int
+    n_patients: int
+    seeds: int
+    metrics: dict[str, Estimate]
+    sd: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A metric of the reference arm minus that of another, on the same strategy, budget and label seeds."""
+
+    reference: str
+    other: str
+    strategy: str
+    budget: str
+    n_labels: int
+    seeds: int
+    metric: str
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One line of the table of results as text: the same in the terminal, the page and the note in MLflow.
+
+    Attributes:
+        arm, strategy: as figures call them.
+        labels: labelled images and, in brackets, the budget.
+        auc, accuracy, balanced_accuracy: mean over label seeds with its interval, "" if not measured.
+        difference: AUC of the reference arm minus this one, or "reference".
+        n: test images and, in brackets, patients.
+        seeds: label seeds averaged over.
+    """
+
+    arm: str
+    strategy: str
+    labels: str
+    auc: str
+    accuracy: str
+    balanced_accuracy: str
+    difference: str
+    n: str
+    seeds: str
+
+
+def summarise(study: Study) -> tuple[SummaryRow, ...]:
+    """One row per strategy, budget (from few to many labels) and arm, in this order."""
+    groups = _groups(study)
+    return tuple(
+        _summary(groups[arm, strategy, budget])
+        for strategy in study.strategies
+        for budget in study.budgets
+        for arm in study.arms
+        if (arm, strategy, budget) in groups
+    )
+
+
+def differences(study: Study, *, metric: str = "auc") -> tuple[Difference, ...]:
+    """Reference minus every other arm, in the order of `summarise`; only label seeds that both have are compared."""
+    groups = _groups(study)
+    reference = study.arms[0]
+    rows = []
+    for row in summarise(study):
+        ours = {cell.label_seed: cell for cell in groups.get((reference, row.strategy, row.budget), ())}
+        theirs = {cell.label_seed: cell for cell in groups[row.arm, row.strategy, row.budget]}
+        seeds = sorted(ours.keys() & theirs.keys())
+        if row.arm == reference or not seeds or metric not in row.metrics:
+            continue
+        gap_R = np.mean([ours[seed].draws[metric] - theirs[seed].draws[metric] for seed in seeds], axis=0)
+        gap = np.mean([ours[seed].metrics[metric].value - theirs[seed].metrics[metric].value for seed in seeds])
+        value = estimate(gap_R, float(gap), n=row.n_test, n_patients=row.n_patients)
+        rows.append(Difference(reference, row.arm, row.strategy, row.budget, row.n_labels, len(seeds), metric, value))
+    return tuple(rows)
+
+
+def summary_table(study: Study) -> tuple[TableRow, ...]:
+    """The table of results, by strategy, then budget, then arm."""
+    gaps = {(gap.other, gap.strategy, gap.budget): gap.estimate for gap in differences(study)}
+    return tuple(
+        TableRow(
+            arm=arm_title(row.arm, method=row.method),
+            strategy=strategy_title(row.strategy),
+            labels=f"{row.n_labels:,} ({row.budget})",
+            auc=_shown(row, "auc"),
+            accuracy=_shown(row, "accuracy"),
+            balanced_accuracy=_shown(row, "balanced_accuracy"),
+            difference=_gap(gaps.get((row.arm, row.strategy, row.budget)), is_reference=row.arm == study.arms[0]),
+            n=f"{row.n_test:,} ({row.n_patients:,})",
+            seeds=str(row.seeds),
+        )
+        for row in summarise(study)
+    )
+
+
+def majority_accuracy(study: Study) -> Estimate | None:
+    """Accuracy on test of always naming the commonest class of the training set; None without predictions."""
+    if not study.predictions:
+        return None
+    train = next(split for split in study.cohort.splits if split.split == "train")
+    commonest = max(range(len(study.classes)), key=lambda place: train.by_class.get(study.classes[place], 0))
+    prediction = study.predictions[0]
+    correct_N = (prediction.target_N == commonest).astype(np.float64)
+    chunks = patient_weights(prediction.patient_N, draws=1000, seed=0)
+    accuracy_R = np.concatenate([weight_RN @ correct_N / weight_RN.sum(axis=1) for weight_RN in chunks])
+    patients = len(np.unique(prediction.patient_N))
+    return estimate(accuracy_R, float(correct_N.mean()), n=len(correct_N), n_patients=patients)
+
+
+def _groups(study: Study) -> dict[tuple[str, str, str], list[CellRow]]:
+    groups: dict[tuple[str, str, str], list[CellRow]] = {}
+    for cell in study.cells:
+        groups.setdefault((cell.arm, cell.strategy, cell.budget), []).append(cell)
+    return groups
+
+
+def _summary(cells: list[CellRow]) -> SummaryRow:
+    first = cells[0]
+    metrics, spread = {}, {}
+    for name in first.metrics:
+        values = [cell.metrics[name].value for cell in cells]
+        mean_R = np.mean([cell.draws[name] for cell in cells], axis=0)
+        metrics[name] = estimate(mean_R, float(np.mean(values)), n=first.n_test, n_patients=first.n_patients)
+        spread[name] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    return SummaryRow(
+        arm=first.arm,
+        method=first.method,
+        strategy=first.strategy,
+        budget=first.budget,
+        fraction=first.fraction,
+        n_labels=min(cell.n_labels for cell in cells),
+        n_test=first.n_test,
+        n_patients=first.n_patients,
+        seeds=len(cells),
+        metrics=metrics,
+        sd=spread,
+    )
+
+
+def _shown(row: SummaryRow, metric: str) -> str:
+    return interval(row.metrics[metric]) if metric in row.metrics else ""
+
+
+def _gap(gap: Estimate | None, *, is_reference: bool) -> str:
+    if is_reference:
+        return "reference"
+    return "" if gap is None else signed_interval(gap)

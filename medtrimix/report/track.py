@@ -1,0 +1,122 @@
+"""A study's runs in MLflow, written while the plan runs: the parent, one child per pretraining, one per cell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from medtrimix.config.files import read_json
+from medtrimix.errors import MedtrimixError
+from medtrimix.pipeline.cache import StepCache
+from medtrimix.pipeline.plan import Plan, Task
+from medtrimix.report.collect import environment, masked_config
+from medtrimix.steps.context import CURVES, RECORD
+from medtrimix.tracking.record import CurvePoint, RunRecord
+from medtrimix.tracking.store import Tracker
+
+_POINTS = 200
+"""Points of a curve that MLflow gets; all of them are in the artifact."""
+_KINDS = {"pretrain": "pretrain", "evaluate": "cell"}
+
+
+class Recording:
+    """Writes runs as tasks proceed. Implements `pipeline.run.Observer`.
+
+    Attributes:
+        parent_id: run id of the study.
+    """
+
+    def __init__(self, tracker: Tracker, *, plan: Plan, workspace: Path) -> None:
+        self._tracker = tracker
+        self._cache = StepCache(workspace / "steps")
+        study = plan.study
+        params = {
+            "source": masked_config(study).split("source:")[1].split("\n")[0].strip(" ,{}"),
+            "arms": ", ".join(study.pretrain.arms),
+            "encoder": f"{study.pretrain.encoder.name} x {study.pretrain.encoder.width:g}",
+            "image_budget": str(study.pretrain.image_budget),
+            "batch_size": str(study.pretrain.batch_size),
+        }
+        self.parent_id = tracker.start_parent(
+            name=study.name, digest=plan.digest, params={**params, **environment(plan)}
+        )
+        self._sent: dict[str, int] = {}
+
+    def started(self, task: Task) -> None:
+        """A pretraining appears at once, so that it can be watched."""
+        if task.step == "pretrain":
+            self._start(task)
+
+    def progressed(self, task: Task, done: int, total: int, unit: str) -> None:  # noqa: ARG002 (the display's)
+        """Sends the new points of a pretraining's curves."""
+        if task.step != "pretrain":
+            return
+        points = _points(self._folder(task) / CURVES, total_images=total)
+        new = points[self._sent.get(task.name, 0) :]
+        if new:
+            self._tracker.live(self._start(task), new)
+            self._sent[task.name] = len(points)
+
+    def finished(self, task: Task, *, cached: bool) -> None:
+        """Writes the run of a pretraining or a cell."""
+        if task.step in _KINDS:
+            self._tracker.log_child(
+                self.parent_id,
+                task_key=task.key,
+                name=_run_name(task),
+                kind=_KINDS[task.step],
+                record=self._record(task),
+                cached=cached,
+            )
+
+    def failed(self, task: Task, error: MedtrimixError) -> None:
+        """The parent ends as failed; which task it was, the terminal says."""
+
+    def stopping(self) -> None:
+        """The parent ends as killed."""
+
+    def _start(self, task: Task) -> str:
+        return self._tracker.start_child(
+            self.parent_id, task_key=task.key, name=_run_name(task), kind=_KINDS[task.step]
+        )
+
+    def _folder(self, task: Task) -> Path:
+        return self._cache.folder(task.step, key=task.key)
+
+    def _record(self, task: Task) -> RunRecord:
+        folder = self._folder(task)
+        values = read_json(folder / RECORD)
+        params, metrics = {**task.labels, **values["params"]}, dict(values["metrics"])
+        if task.step == "evaluate":
+            metrics |= read_json(task.inputs["learn"] / RECORD)["metrics"]
+            params["n_labels"] = metrics["n_labels"]
+            return RunRecord(params=params, metrics=metrics, artifacts=((folder / "metrics.json", ""),))
+        curves = folder / CURVES
+        if not curves.is_file():
+            return RunRecord(params=params, metrics=metrics)
+        return RunRecord(params=params, metrics=metrics, curves=_points(curves), artifacts=((curves, ""),))
+
+
+def _run_name(task: Task) -> str:
+    labels = task.labels
+    if task.step == "pretrain":
+        return f"pretrain {labels['arm']}"
+    return f"{labels['arm']} {labels['strategy']} {labels['budget']} seed {labels['label_seed']}"
+
+
+def _points(path: Path, *, total_images: int | None = None) -> list[CurvePoint]:
+    """About `_POINTS` points of every curve, the same ones however far the training is."""
+    if not path.is_file():
+        return []
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    if not lines:
+        return []
+    total = total_images or lines[-1]["images"]
+    stride = max(1, round(total / lines[0]["images"]) // _POINTS)
+    return [
+        CurvePoint(name, line["step"], value, round(1000 * line["time"]))
+        for line in lines
+        if line["step"] % stride == 0
+        for name, value in line.items()
+        if name not in ("step", "time", "images")
+    ]

@@ -1,0 +1,69 @@
+"""Numbers and names as a paper prints them."""
+
+from __future__ import annotations
+
+from medtrimix.metrics.bootstrap import Estimate
+
+METRIC_TITLES = {
+    "auc": "AUC",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "sensitivity_at_90_specificity": "Sensitivity at 90% specificity",
+    "average_precision": "Average precision",
+    "brier": "Brier score",
+    "ece": "Calibration error",
+}
+METHOD_TITLES = {
+    "trimix": "TriMix",
+    "simclr": "SimCLR",
+    "barlow_twins": "Barlow Twins",
+    "none": "from scratch",
+}
+STRATEGY_TITLES = {"linear": "linear probe", "finetune": "finetuned"}
+
+
+def number(value: float) -> str:
+    """Three decimals without a leading zero: `.953`, `-.004`, `1.000`."""
+    text = f"{value:.3f}"
+    if text == "-0.000":
+        text = "0.000"
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+
+
+def interval(estimate: Estimate) -> str:
+    """Value with its 95% interval: `.953 [.932, .971]`."""
+    return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
+
+
+def signed_interval(estimate: Estimate) -> str:
+    """A difference with its 95% interval: `+.031 [+.004, +.059]`."""
+    value, low, high = (_signed(part) for part in (estimate.value, estimate.low, estimate.high))
+    return f"{value} [{low}, {high}]"
+
+
+def arm_title(arm: str, *, method: str) -> str:
+    """How the arm is called in figures and prose: the method's name, with the arm's where they differ."""
+    title = METHOD_TITLES.get(method, method)
+    plain = arm.lower().replace("-", "_")
+    return title if plain in (method, "scratch", title.lower().replace(" ", "_")) else f"{arm} ({title})"
+
+
+def strategy_title(strategy: str) -> str:
+    """How the learner is called in figures and prose."""
+    return STRATEGY_TITLES.get(strategy, strategy.replace("_", " "))
+
+
+def metric_title(metric: str) -> str:
+    """How the metric is called in figures and prose."""
+    return METRIC_TITLES.get(metric, metric.replace("_", " "))
+
+
+def count(amount: int, noun: str) -> str:
+    """`1 image`, `1,248 images`; irregular plurals are given as `class|classes`."""
+    singular, _, plural = noun.partition("|")
+    return f"{amount:,} {singular if amount == 1 else plural or singular + 's'}"
+
+
+def _signed(value: float) -> str:
+    text = number(value)
+    return text if text.startswith("-") or text == ".000" else f"+{text}"

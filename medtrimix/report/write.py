@@ -1,0 +1,55 @@
+"""Writing a report: figures, tables, page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from medtrimix.config.files import replacing
+from medtrimix.report.curves import learning_curves, loss_curves, roc_curves
+from medtrimix.report.headline import headline
+from medtrimix.report.page import Picture, embed, page
+from medtrimix.report.panels import contact_sheet, forest
+from medtrimix.report.study import Study
+from medtrimix.report.style import save
+from medtrimix.report.tables import write_csv, write_results
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """Where the parts of a report are."""
+
+    html: Path
+    csv: Path
+    json: Path
+    figures: Path
+
+
+def write_report(study: Study, folder: Path) -> ReportFiles:
+    """Writes `report.html`, `results.csv`, `results.json` and `figures/*.{svg,png}`; the page is written last."""
+    assert study.cells, "a report needs at least one cell"
+    files = ReportFiles(folder / "report.html", folder / "results.csv", folder / "results.json", folder / "figures")
+    files.figures.mkdir(parents=True, exist_ok=True)
+    write_csv(files.csv, study)
+    write_results(files.json, study)
+    html = page(study, pictures=_pictures(study, files.figures))
+    with replacing(files.html) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+    return files
+
+
+def _pictures(study: Study, folder: Path) -> tuple[Picture, ...]:
+    drawn = {
+        "learning_curve": (learning_curves(study), f"AUC over the number of labelled images. {headline(study).answer}"),
+        "differences": (forest(study), "Paired differences of AUC between arms; the table of results has the numbers."),
+        "roc": (roc_curves(study), "ROC curves of every arm, one panel per label budget."),
+        "loss": (loss_curves(study), "Loss of pretraining over the images seen."),
+        "views": (contact_sheet(study), "Images, two random views of each, and virtual images."),
+    }
+    pictures = []
+    for name, (figure, alt) in drawn.items():
+        if figure is not None:
+            save(figure, folder, name=name)
+            ending = "png" if name == "views" else "svg"  # pixels stay pixels
+            pictures.append(embed(folder / f"{name}.{ending}", alt=alt))
+    return tuple(pictures)

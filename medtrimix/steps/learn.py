@@ -1,0 +1,160 @@
+"""One cell: a classifier from one arm's encoder and a few labels, and what it says about val and test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from medtrimix.augment.options import AugmentOptions
+from medtrimix.config import model
+from medtrimix.config.files import replacing
+from medtrimix.data.options import LabelBudget
+from medtrimix.lowlabel.options import StrategyOptions
+from medtrimix.steps import embed, ingest, pretrain, split
+from medtrimix.steps.context import Context
+from medtrimix.steps.numerics import Numerics
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    from medtrimix.data.store import ArrayStore
+    from medtrimix.lowlabel.task import Vision
+
+Side = Literal["val", "test"]
+
+
+class Config(model.Config):
+    """One strategy, one label budget, one label seed.
+
+    Attributes:
+        augment: of the training images, where the strategy trains the network.
+        label_seed: of the labelled subset; the same for every arm, so that cells are paired.
+        seed: of the classifier's weights and the order of the images.
+    """
+
+    strategy: StrategyOptions
+    augment: AugmentOptions
+    budget: LabelBudget
+    label_seed: int
+    seed: int
+    numerics: Numerics
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Folders of `ingest`, `split` and `pretrain`, and of `embed` for strategies on frozen features."""
+
+    ingest: Path
+    split: Path
+    pretrain: Path
+    embed: Path | None = None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the classifier says about one side of the split; columns in the order of the sorted class names."""
+
+    probability_NK: npt.NDArray[np.float64]
+    target_N: npt.NDArray[np.int64]
+    patient_N: npt.NDArray[np.str_]
+    sample_N: npt.NDArray[np.str_]
+
+
+def load_predictions(folder: Path, *, side: Side) -> Predictions:
+    """The predictions that `run` left."""
+    import numpy as np
+
+    with np.load(folder / f"{side}.npz", allow_pickle=False) as archive:
+        return Predictions(**{name: archive[name] for name in archive.files})
+
+
+def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
+    """Learns, predicts val and test once each."""
+    import numpy as np
+
+    from medtrimix.data.store import ArrayStore
+    from medtrimix.data.subsets import label_subset
+    from medtrimix.lowlabel.table import learn
+    from medtrimix.lowlabel.task import Hooks, Labelled, Task
+
+    store = ArrayStore.open(ingest.store_folder(inputs.ingest))
+    row_of_side = {side: _labelled(store, split.rows_of_side(inputs.split, side)) for side in ("train", "val", "test")}
+    row_N = label_subset(store.index, row_of_side["train"], budget=config.budget, seed=config.label_seed)
+    task = Task(
+        classes=len(store.classes),
+        train=Labelled(row_N, store.targets(row_N)),
+        val=Labelled(row_of_side["val"], store.targets(row_of_side["val"])),
+        seed=config.seed,
+        features=_features(inputs),
+        vision=_vision(config, inputs=inputs, store=store),
+    )
+
+    def record(step: int, values: Mapping[str, float]) -> None:
+        context.recorder.curve(step, values=values)
+
+    predict = learn(task, options=config.strategy, hooks=Hooks(should_stop=context.should_stop, record=record))
+    sides: tuple[Side, ...] = ("val", "test")
+    for side in sides:
+        rows = row_of_side[side]
+        with replacing(out / f"{side}.npz") as temporary, temporary.open("wb") as file:
+            np.savez(
+                file,
+                probability_NK=predict(rows),
+                target_N=store.targets(rows),
+                patient_N=store.index["patient_id"].to_numpy(dtype=str)[rows],
+                sample_N=store.index["sample_id"].to_numpy(dtype=str)[rows],
+            )
+    fraction = len(row_N) / len(row_of_side["train"])
+    context.recorder.metrics.update({"n_labels": len(row_N), "label_fraction": fraction})
+
+
+def _labelled(store: ArrayStore, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return rows[store.targets(rows) >= 0]
+
+
+def _features(inputs: Inputs) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]:
+    def features(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        assert inputs.embed is not None, "a strategy on frozen features needs the step that makes them"
+        return embed.load_features(inputs.embed)[rows]
+
+    return features
+
+
+def _vision(config: Config, *, inputs: Inputs, store: ArrayStore) -> Vision:
+    from functools import partial
+
+    import torch
+
+    from medtrimix.augment.intensity import normalise
+    from medtrimix.augment.views import Augmenter
+    from medtrimix.lowlabel.task import Vision
+    from medtrimix.nets.weights import load_encoder
+    from medtrimix.training.loop import make_fabric
+
+    fabric = make_fabric(device=config.numerics.device, precision=config.numerics.precision)
+    arm = pretrain.load_arm(inputs.pretrain)
+    augmenter = Augmenter(config.augment, normalisation=arm.normalisation, seed=config.seed)
+
+    def images(rows: npt.NDArray[np.int64]) -> torch.Tensor:
+        image_BCHW = torch.from_numpy(store.images(rows)).to(fabric.device)
+        return image_BCHW.contiguous(memory_format=torch.channels_last)
+
+    def augment(image_BCHW: torch.Tensor, *, step: int, rows_B: npt.NDArray[np.int64]) -> torch.Tensor:
+        return augmenter.view(image_BCHW, epoch=step, rows_B=rows_B)  # a row can recur within a few steps
+
+    def encoder() -> torch.nn.Module:
+        loaded = load_encoder(stem=pretrain.encoder_stem(inputs.pretrain))
+        return loaded.to(device=fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    return Vision(
+        images=images,
+        augment=augment,
+        normalise=partial(normalise, normalisation=arm.normalisation),
+        encoder=encoder,
+        pretrained=arm.pretrained,
+        autocast=fabric.autocast,
+    )

@@ -1,0 +1,43 @@
+"""Writes the synthetic hospital export that a study without data of its own learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from medtrimix.config import model
+from medtrimix.phantom.options import PhantomOptions
+from medtrimix.steps.context import Context
+
+
+class Config(model.Config):
+    """The phantom's options and its seed."""
+
+    options: PhantomOptions
+    seed: int
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """None: the phantom is made from its seed."""
+
+
+def export_folder(folder: Path) -> Path:
+    """The folder of DICOM files, as a PACS would export them."""
+    return folder / "export"
+
+
+def labels_file(folder: Path) -> Path:
+    """The label table beside them."""
+    return export_folder(folder) / "labels.csv"
+
+
+def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:  # noqa: ARG001 (no inputs)
+    """Writes the export."""
+    from medtrimix.phantom.dicom import write_dicom_tree
+
+    def progress(done: int, total: int) -> None:
+        context.recorder.progress(done, total, unit="patients")
+
+    write_dicom_tree(export_folder(out), options=config.options, seed=config.seed, progress=progress)
+    context.recorder.params["patients"] = config.options.patients

@@ -1,0 +1,252 @@
+"""Pretraining of one arm's encoder, without labels, on the training side of the split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from medtrimix.augment.options import AugmentOptions, Normalisation
+from medtrimix.config import model
+from medtrimix.config.files import replacing, write_json
+from medtrimix.methods.options import ArmOptions, NoneOptions, PretrainingOptions
+from medtrimix.nets.options import EncoderOptions
+from medtrimix.steps import ingest, split
+from medtrimix.steps.context import Context
+from medtrimix.steps.numerics import Numerics
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    from medtrimix.augment.views import Augmenter
+    from medtrimix.data.store import ArrayStore
+    from medtrimix.methods.method import Method, ViewBatch
+    from medtrimix.nets.encoder import Encoder
+    from medtrimix.training.order import StepOrder
+
+CHECKPOINT = "checkpoint.pt"
+_SHEET_IMAGES = 6
+
+
+class OptimizerOptions(model.Config):
+    """AdamW with linear warm-up and cosine decay.
+
+    Attributes:
+        learning_rate: at the peak.
+        weight_decay: decoupled, on every parameter.
+        warmup: fraction of the steps.
+    """
+
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+
+
+class Config(model.Config):
+    """One arm.
+
+    Attributes:
+        image_budget: images through the encoder, so that methods with two and with three passes do the same work.
+        seed: of the first weights, the order of images, their augmentation and their mixing.
+    """
+
+    method: ArmOptions
+    encoder: EncoderOptions
+    augment: AugmentOptions
+    batch_size: int
+    image_budget: int
+    optimizer: OptimizerOptions
+    numerics: Numerics
+    seed: int
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Folders of `ingest` and `split`."""
+
+    ingest: Path
+    split: Path
+
+
+def encoder_stem(folder: Path) -> Path:
+    """The encoder: this name with `.safetensors` and `.json`."""
+    return folder / "encoder"
+
+
+def views_file(folder: Path) -> Path:
+    """npz: what the method saw of a few images.
+
+    `original_BCHW`, `view1_BCHW`, `view2_BCHW`, with mixing `virtual_BCHW`, all uint8, and float64 `lambda_B`.
+    """
+    return folder / "views.npz"
+
+
+class Arm(model.Config):
+    """What a user of the encoder must know besides its weights.
+
+    Attributes:
+        pretrained: whether it has learned anything; False for the arm from scratch.
+        normalisation: of its images, from the training side.
+    """
+
+    pretrained: bool
+    normalisation: Normalisation
+
+
+def load_arm(folder: Path) -> Arm:
+    """The arm that `run` left."""
+    return Arm.model_validate_json((folder / "arm.json").read_bytes())
+
+
+def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
+    """Trains the encoder, or leaves it at its first weights for the method `none`."""
+    import torch
+
+    from medtrimix.augment.measure import measure_normalisation
+    from medtrimix.data.store import ArrayStore
+    from medtrimix.nets.encoder import build_encoder
+    from medtrimix.nets.weights import save_encoder
+
+    store = ArrayStore.open(ingest.store_folder(inputs.ingest))
+    channels, *image_size = store.image_shape
+    torch.manual_seed(config.seed)
+    encoder = build_encoder(config.encoder, channels=channels, image_size=tuple(image_size))
+    rows_N = split.rows_of_side(inputs.split, "train")
+    arm = Arm(pretrained=config.method.method != "none", normalisation=measure_normalisation(store.images, rows=rows_N))
+    if not isinstance(config.method, NoneOptions):
+        _train(
+            encoder,
+            config.method,
+            config=config,
+            store=store,
+            rows_N=rows_N,
+            normalisation=arm.normalisation,
+            out=out,
+            context=context,
+        )
+    save_encoder(encoder, stem=encoder_stem(out))
+    write_json(out / "arm.json", arm.model_dump(mode="json"))
+    context.recorder.params.update({"method": config.method.method, "encoder": config.encoder.name})
+
+
+def _train(
+    encoder: Encoder,
+    options: PretrainingOptions,
+    *,
+    config: Config,
+    store: ArrayStore,
+    rows_N: npt.NDArray[np.int64],
+    normalisation: Normalisation,
+    out: Path,
+    context: Context,
+) -> None:
+    import torch
+
+    from medtrimix.augment.views import Augmenter
+    from medtrimix.methods.table import build_method
+    from medtrimix.training.loop import LoopOptions, make_fabric, train
+    from medtrimix.training.order import StepOrder
+
+    method = build_method(options, encoder=encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    batch_size = min(config.batch_size, len(rows_N))
+    images_per_step = batch_size * method.passes_per_step
+    total_steps = max(1, config.image_budget // images_per_step)
+    order = StepOrder(rows_N, batch_size=batch_size, seed=config.seed)
+    fabric = make_fabric(device=config.numerics.device, precision=config.numerics.precision)
+    augmenter = Augmenter(config.augment, normalisation=normalisation, seed=config.seed)
+    batches = _Batches(store, order=order, augmenter=augmenter, total_steps=total_steps, device=fabric.device)
+    rates = config.optimizer
+    train(
+        method,
+        optimizer=torch.optim.AdamW(method.parameters(), lr=rates.learning_rate, weight_decay=rates.weight_decay),
+        batch_at=batches.at,
+        fabric=fabric,
+        options=LoopOptions(
+            total_steps=total_steps,
+            warmup_steps=round(rates.warmup * total_steps),
+            checkpoint=out / CHECKPOINT,
+        ),
+        monitor=_Monitor(context, images_per_step=images_per_step),
+    )
+    _save_views(method, batches, rows_N=rows_N, out=out)
+    epochs = total_steps / order.steps_per_epoch
+    context.recorder.metrics.update({"steps": total_steps, "epochs": epochs, "images": total_steps * images_per_step})
+
+
+class _Batches:
+    """Two augmented views of the images of a step, a pure function of the step."""
+
+    def __init__(
+        self, store: ArrayStore, *, order: StepOrder, augmenter: Augmenter, total_steps: int, device: torch.device
+    ) -> None:
+        self._store, self._order, self._augmenter = store, order, augmenter
+        self._total_steps, self._device = total_steps, device
+
+    def at(self, step: int) -> ViewBatch:
+        """The batch of a step."""
+        return self.views(self.images(self._order.rows(step)), step=step, rows_B=self._order.rows(step))
+
+    def images(self, rows_B: npt.NDArray[np.int64]) -> torch.Tensor:
+        """Stored images, uint8, on the device."""
+        import torch
+
+        image_BCHW = torch.from_numpy(self._store.images(rows_B)).to(self._device)
+        return image_BCHW.contiguous(memory_format=torch.channels_last)
+
+    def as_pixels(self, view_BCHW: torch.Tensor) -> npt.NDArray[np.uint8]:
+        """A normalised view as a picture, uint8."""
+        from medtrimix.augment.views import as_pixels
+
+        return as_pixels(view_BCHW, normalisation=self._augmenter.normalisation)
+
+    def views(self, image_BCHW: torch.Tensor, *, step: int, rows_B: npt.NDArray[np.int64]) -> ViewBatch:
+        """Two views of these images."""
+        from medtrimix.methods.method import ViewBatch
+
+        view1_BCHW, view2_BCHW = (
+            self._augmenter.view(image_BCHW, epoch=self._order.epoch(step), rows_B=rows_B, view=view) for view in (1, 2)
+        )
+        progress = step / self._total_steps
+        return ViewBatch(view1_BCHW, view2_BCHW, progress=progress, seed=self._augmenter.seed, step=step)
+
+
+class _Monitor:
+    """Passes the loop's news on to the recorder."""
+
+    def __init__(self, context: Context, *, images_per_step: int) -> None:
+        self._recorder = context.recorder
+        self._images_per_step = images_per_step
+        self.flush = context.recorder.flush
+        self.rewind = context.recorder.rewind
+        self.should_stop = context.should_stop
+
+    def step(self, step: int, *, total_steps: int, terms: Mapping[str, float]) -> None:
+        images = self._images_per_step
+        self._recorder.curve(step, values={**terms, "images": (step + 1) * images})
+        self._recorder.progress((step + 1) * images, total_steps * images, unit="images")
+
+
+def _save_views(method: Method, batches: _Batches, *, rows_N: npt.NDArray[np.int64], out: Path) -> None:
+    """What the method sees of the first few images, back in grey values."""
+    import numpy as np
+
+    from medtrimix.methods.mixing import mix
+    from medtrimix.methods.trimix import TriMix
+
+    rows_B = rows_N[:: max(1, len(rows_N) // _SHEET_IMAGES)][:_SHEET_IMAGES]
+    image_BCHW = batches.images(rows_B)
+    batch = batches.views(image_BCHW, step=0, rows_B=rows_B)
+    shown = {"view1_BCHW": batch.view1_BCHW, "view2_BCHW": batch.view2_BCHW}
+    arrays = {"original_BCHW": image_BCHW.cpu().numpy()}
+    if isinstance(method, TriMix):
+        mixing = method.mixing(batch)
+        shown["virtual_BCHW"] = mix(batch.view1_BCHW, mixing=mixing)
+        arrays["lambda_B"] = np.broadcast_to(mixing.weight.cpu().numpy().astype(np.float64), len(rows_B))
+    arrays |= {name: batches.as_pixels(view) for name, view in shown.items()}
+    with replacing(views_file(out)) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]

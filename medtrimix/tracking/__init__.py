@@ -1,0 +1,1 @@
+"""MLflow: one parent run per study, one child per pretraining and per cell."""

@@ -1,0 +1,121 @@
+"""The training loop: one step after another, resumable at any of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import torch
+from lightning.fabric import Fabric
+from torch import nn
+
+from medtrimix.errors import Interrupted, NumericalError
+from medtrimix.training import checkpoint
+from medtrimix.training.schedule import warmup_cosine
+
+BatchT = TypeVar("BatchT")
+
+
+class Loss(Protocol):
+    """What a method returns for one batch."""
+
+    @property
+    def total(self) -> torch.Tensor:
+        """The scalar to minimise."""
+
+    @property
+    def terms(self) -> Mapping[str, torch.Tensor]:
+        """Its parts, detached or not, for the curves."""
+
+
+class Monitor(Protocol):
+    """Who watches a training."""
+
+    def rewind(self, step: int) -> None:
+        """Forget everything from `step` on: the training goes on from there."""
+
+    def step(self, step: int, *, total_steps: int, terms: Mapping[str, float]) -> None:
+        """`step` is finished, with these values."""
+
+    def flush(self) -> None:
+        """Make what was told so far durable: a checkpoint follows, and a resumed run won't tell it again."""
+
+    def should_stop(self) -> bool:
+        """Whether to save and stop at this safe point."""
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """How long, how fast, and how often to save.
+
+    Attributes:
+        total_steps: optimiser steps from the first to the last, resumed or not.
+        warmup_steps: of the linear warm-up.
+        checkpoint: file of the resumable state.
+        checkpoint_every_s: seconds between saves; what is lost by a kill.
+    """
+
+    total_steps: int
+    warmup_steps: int
+    checkpoint: Path
+    checkpoint_every_s: float = 20.0
+
+
+def make_fabric(*, device: str, precision: str) -> Fabric:
+    """Fabric on one device; `precision` is `fp32` or `bf16` (autocast, weights stay in float32)."""
+    names = {"fp32": "32-true", "bf16": "bf16-mixed"}
+    return Fabric(accelerator=device, devices=1, precision=names[precision])  # type: ignore[arg-type]
+
+
+def train(
+    method: nn.Module,
+    *,
+    optimizer: torch.optim.Optimizer,
+    batch_at: Callable[[int], BatchT],
+    fabric: Fabric,
+    options: LoopOptions,
+    monitor: Monitor,
+) -> None:
+    """Trains `method` in place, from its checkpoint if there is one.
+
+    Args:
+        method: a module that, called with a batch, returns its `Loss`: there is nothing to subclass.
+        optimizer: over its parameters; each group's `lr` is the peak of the schedule.
+        batch_at: the batch of a step, a pure function of the step.
+        fabric: device and precision.
+        options: length and checkpoints.
+        monitor: is told every step's loss and may stop the loop.
+
+    Raises:
+        NumericalError: the loss is NaN or infinite; the last checkpoint is kept.
+        Interrupted: `monitor.should_stop()`; the state is saved.
+    """
+    peak_rates = [group["lr"] for group in optimizer.param_groups]
+    wrapped, optimizer_ = fabric.setup(method, optimizer)
+    first = checkpoint.restore(options.checkpoint, module=method, optimizer=optimizer)
+    monitor.rewind(first)
+    wrapped.train()
+    saved_at = time.monotonic()
+    for step in range(first, options.total_steps):
+        factor = warmup_cosine(step, total_steps=options.total_steps, warmup_steps=options.warmup_steps)
+        for group, peak in zip(optimizer.param_groups, peak_rates, strict=True):
+            group["lr"] = peak * factor
+        loss = wrapped(batch_at(step))
+        terms = {"loss": float(loss.total), **{name: float(value) for name, value in loss.terms.items()}}
+        if not math.isfinite(terms["loss"]):
+            raise NumericalError(f"The loss became {terms['loss']} at step {step}.", fix="Lower the learning rate.")
+        optimizer_.zero_grad(set_to_none=True)
+        fabric.backward(loss.total)
+        optimizer_.step()
+        monitor.step(step, total_steps=options.total_steps, terms=terms)
+        stop = monitor.should_stop() and step + 1 < options.total_steps
+        if stop or time.monotonic() - saved_at > options.checkpoint_every_s:
+            monitor.flush()
+            checkpoint.save(options.checkpoint, step=step + 1, module=method, optimizer=optimizer)
+            saved_at = time.monotonic()
+        if stop:
+            raise Interrupted(f"Stopped after step {step + 1} of {options.total_steps}.")

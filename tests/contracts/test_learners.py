@@ -1,0 +1,116 @@
+"""What every learner promises. A new one is enrolled by its line in `LEARNERS`."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import typing
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medtrimix.errors import InputError, Interrupted, NumericalError
+from medtrimix.lowlabel.options import FinetuneOptions, LinearOptions, StrategyOptions
+from medtrimix.lowlabel.table import LEARNERS, Learner
+from medtrimix.lowlabel.task import Hooks, Predict, Task
+from medtrimix.metrics.evaluate import evaluate
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "lowlabel"))
+from toys import held_out, quiet, toy_task
+
+OPTIONS = {
+    LinearOptions: LinearOptions(),
+    FinetuneOptions: FinetuneOptions(min_steps=60, max_steps=60, scratch_lr=1e-2, head_lr=1e-2),
+}
+
+
+def gives_distributions(learner: Learner, options: object, *, classes: int) -> None:
+    task = toy_task(classes=classes)
+    rows, _ = held_out(task)
+    probability_NK = learner(task, options=options, hooks=quiet())(rows)
+    assert probability_NK.shape == (len(rows), classes)
+    assert probability_NK.dtype == np.float64
+    assert np.isfinite(probability_NK).all()
+    np.testing.assert_allclose(probability_NK.sum(axis=1), 1, atol=1e-12)
+
+
+def is_deterministic(learner: Learner, options: object) -> None:
+    rows, _ = held_out(toy_task())
+    first, second = (learner(toy_task(), options=options, hooks=quiet())(rows) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def answers_in_the_order_of_rows(learner: Learner, options: object) -> None:
+    task = toy_task()
+    rows, _ = held_out(task)
+    predict = learner(task, options=options, hooks=quiet())
+    backwards = rows[::-1].copy()
+    np.testing.assert_allclose(predict(backwards), predict(rows)[::-1], atol=1e-6)
+
+
+def learns_what_can_be_learnt(learner: Learner, options: object, *, classes: int) -> None:
+    task = toy_task(classes=classes, labels=30)
+    rows, target_N = held_out(task)
+    assert evaluate(learner(task, options=options, hooks=quiet())(rows), target_N)["auc"] > 0.95
+
+
+def refuses_a_single_class(learner: Learner, options: object) -> None:
+    task = toy_task()
+    single = dataclasses.replace(task, train=dataclasses.replace(task.train, target_N=task.train.target_N * 0))
+    with pytest.raises(InputError, match="24, 0"):
+        learner(single, options=options, hooks=quiet())
+
+
+def hears_a_stop(learner: Learner, options: object) -> None:
+    with pytest.raises(Interrupted):
+        learner(toy_task(), options=options, hooks=quiet(should_stop=lambda: True))
+
+
+PROMISES: dict[str, Callable[[Learner, object], None]] = {
+    "distributions of two": lambda learner, options: gives_distributions(learner, options, classes=2),
+    "distributions of three": lambda learner, options: gives_distributions(learner, options, classes=3),
+    "deterministic": is_deterministic,
+    "order of rows": answers_in_the_order_of_rows,
+    "learns two": lambda learner, options: learns_what_can_be_learnt(learner, options, classes=2),
+    "learns three": lambda learner, options: learns_what_can_be_learnt(learner, options, classes=3),
+    "single class": refuses_a_single_class,
+    "stop": hears_a_stop,
+}
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+@pytest.mark.parametrize("kind", LEARNERS, ids=lambda kind: kind.__name__)
+def test_learner_keeps(kind: type, promise: str) -> None:
+    PROMISES[promise](LEARNERS[kind], OPTIONS[kind])
+
+
+def test_every_strategy_of_the_pipeline_file_has_a_learner() -> None:
+    union = typing.get_args(StrategyOptions)[0]
+    assert set(typing.get_args(union)) == set(LEARNERS) == set(OPTIONS)
+
+
+def logits(task: Task, *, options: object, hooks: Hooks) -> Predict:
+    """A broken learner: scores instead of probabilities."""
+    return lambda rows: np.ones((len(rows), task.classes))
+
+
+_mood = np.random.default_rng(0)
+
+
+def moody(task: Task, *, options: object, hooks: Hooks) -> Predict:
+    """A broken learner: another answer every time, whatever the image."""
+    return lambda rows: _mood.dirichlet(np.ones(task.classes), size=len(rows))
+
+
+@pytest.mark.parametrize(
+    ("broken", "kept"), [(logits, {"deterministic", "order of rows"}), (moody, {p for p in PROMISES if "dist" in p})]
+)
+def test_broken_learners_are_caught(broken: Learner, kept: set[str]) -> None:
+    for name, promise in PROMISES.items():
+        if name in kept:
+            promise(broken, None)
+        else:
+            with pytest.raises((AssertionError, NumericalError, pytest.fail.Exception)):
+                promise(broken, None)

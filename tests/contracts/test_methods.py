@@ -1,0 +1,161 @@
+"""What every pretraining method promises. A method is enrolled by standing in the table; broken ones don't pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from medtrimix.methods.method import Method, StepLoss, ViewBatch, sum_of
+from medtrimix.methods.options import PretrainingOptions, SimCLROptions, TriMixOptions
+from medtrimix.methods.simclr import SimCLR
+from medtrimix.methods.table import METHODS, build_method
+from medtrimix.nets.encoder import build_encoder
+from medtrimix.nets.options import EncoderOptions, ProjectorOptions
+
+BATCH, SIZE = 16, 12
+PROJECTOR = {"projector": ProjectorOptions(hidden_dim=32, dim=16)}
+MEMBERS: dict[str, PretrainingOptions] = {
+    **{options.model_fields["method"].default: options.model_validate(PROJECTOR) for options in METHODS},
+    "trimix, features, weight per sample": TriMixOptions(mixing="features", lambda_per="sample", **PROJECTOR),
+    "trimix, unmix": TriMixOptions(extraction="unmix", **PROJECTOR),
+    "trimix, barlow_twins": TriMixOptions(base="barlow_twins", **PROJECTOR),
+}
+
+
+def build(options: PretrainingOptions) -> Method:
+    torch.manual_seed(0)
+    encoder = build_encoder(EncoderOptions(name="resnet10", width=0.0625), channels=1, image_size=(SIZE, SIZE))
+    return build_method(options, encoder=encoder)
+
+
+def views(step: int = 0) -> ViewBatch:
+    """Two noisy views of images that a small network can tell apart."""
+    generator = torch.Generator().manual_seed(1)
+    image = torch.nn.functional.interpolate(torch.randn(BATCH, 1, 3, 3, generator=generator), size=SIZE)
+    noise1, noise2 = 0.3 * torch.randn(2, BATCH, 1, SIZE, SIZE, generator=generator)
+    return ViewBatch(image + noise1, image + noise2, progress=0.5, seed=2, step=step)
+
+
+def loss_is_one_finite_number(method: Method) -> None:
+    total = method(views()).total
+    assert total.shape == ()
+    assert total.dtype == torch.float32
+    assert total.isfinite()
+
+
+def terms_sum_to_the_total(method: Method) -> None:
+    step = method(views())
+    assert step.terms
+    torch.testing.assert_close(torch.stack(list(step.terms.values())).sum(), step.total)
+
+
+def gradients_reach_every_parameter(method: Method) -> None:
+    method(views()).total.backward()
+    assert [name for name, p in method.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def passes_are_counted(method: Method) -> None:
+    images: list[int] = []
+    method.encoder.register_forward_hook(lambda _module, given, _out: images.append(len(given[0])))
+    method(views())
+    assert sum(images) == method.passes_per_step * BATCH
+
+
+def same_batch_same_loss(method: Method) -> None:
+    torch.manual_seed(3)
+    first = method(views()).total
+    torch.manual_seed(4)  # the global generator has no say
+    assert torch.equal(method(views()).total, first)
+
+
+def it_learns(method: Method) -> None:
+    optimiser = torch.optim.AdamW(method.parameters(), lr=3e-3)
+    totals: list[Tensor] = []
+    for step in range(20):
+        loss = method(views(step)).total
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        totals.append(loss.detach())
+    assert torch.stack(totals[-3:]).mean() < 0.8 * torch.stack(totals[:3]).mean()
+
+
+CONTRACT = (
+    loss_is_one_finite_number,
+    terms_sum_to_the_total,
+    gradients_reach_every_parameter,
+    passes_are_counted,
+    same_batch_same_loss,
+    it_learns,
+)
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+@pytest.mark.parametrize("promise", CONTRACT)
+def test_method(name: str, promise: Callable[[Method], None]) -> None:
+    promise(build(MEMBERS[name]))
+
+
+def test_names_in_yaml_are_names_of_classes() -> None:
+    for options, method in METHODS.items():
+        assert options.model_fields["method"].default == method.__name__.lower().replace("barlowtwins", "barlow_twins")
+        assert type(build(options())) is method
+
+
+class _Broken(SimCLR):
+    def __init__(self, method: Method) -> None:
+        super().__init__(SimCLROptions.model_validate(PROJECTOR), encoder=method.encoder)
+
+
+class _NotANumber(_Broken):
+    def loss(self, batch: ViewBatch) -> StepLoss:
+        step = super().loss(batch)
+        return StepLoss(step.total * torch.nan, step.terms)
+
+
+class _ForgottenTerm(_Broken):
+    def loss(self, batch: ViewBatch) -> StepLoss:
+        step = super().loss(batch)
+        return StepLoss(step.total + 1, step.terms)
+
+
+class _CutGradient(_Broken):
+    def loss(self, batch: ViewBatch) -> StepLoss:
+        return sum_of({"frozen": self.projector(self.encoder(batch.view1_BCHW).detach()).square().mean()})
+
+
+class _HiddenPass(_Broken):
+    def loss(self, batch: ViewBatch) -> StepLoss:
+        self.encoder(batch.view1_BCHW)
+        return super().loss(batch)
+
+
+class _GlobalRandomness(_Broken):
+    def loss(self, batch: ViewBatch) -> StepLoss:
+        noisy = batch.view1_BCHW + torch.randn_like(batch.view1_BCHW)
+        return super().loss(batch._replace(view1_BCHW=noisy))
+
+
+class _WrongPairs(_Broken):
+    def loss(self, batch: ViewBatch) -> StepLoss:
+        return super().loss(batch._replace(view2_BCHW=batch.view2_BCHW.roll(batch.step, dims=0)))
+
+
+@pytest.mark.parametrize(
+    ("broken", "promise"),
+    [
+        (_NotANumber, loss_is_one_finite_number),
+        (_ForgottenTerm, terms_sum_to_the_total),
+        (_CutGradient, gradients_reach_every_parameter),
+        (_HiddenPass, passes_are_counted),
+        (_GlobalRandomness, same_batch_same_loss),
+        (_WrongPairs, it_learns),
+    ],
+)
+def test_a_broken_method_is_caught(broken: type[_Broken], promise: Callable[[Method], None]) -> None:
+    method = broken(build(SimCLROptions.model_validate(PROJECTOR)))
+    with pytest.raises(AssertionError):
+        promise(method)

@@ -1,0 +1,98 @@
+"""How long finetuning is and what it sees when."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from medtrimix.lowlabel.options import FinetuneOptions, LinearOptions, StrategyOptions
+from medtrimix.lowlabel.schedule import batch_positions, batch_size, curve_steps, learning_rate_factor, planned_steps
+
+OPTIONS = FinetuneOptions(epochs=10, min_steps=50, max_steps=400, batch_size=32, min_batches_per_epoch=2)
+
+
+@pytest.mark.parametrize(
+    ("labels", "batch", "steps"),
+    [
+        (2, 2, 50),  # never below two images, or batch normalisation has nothing to normalise
+        (40, 20, 50),  # 10 epochs would be 20 steps
+        (320, 32, 100),  # 10 epochs of 10
+        (9999, 32, 400),  # 10 epochs would be 3,125
+    ],
+)
+def test_length(labels: int, batch: int, steps: int) -> None:
+    assert batch_size(OPTIONS, labels=labels) == batch
+    assert planned_steps(OPTIONS, labels=labels) == steps
+
+
+def test_more_labels_never_mean_less_training() -> None:
+    lengths = [planned_steps(OPTIONS, labels=labels) * batch_size(OPTIONS, labels=labels) for labels in range(2, 3000)]
+    assert (np.diff(lengths) >= 0).all()
+
+
+@given(labels=st.integers(2, 60), batch=st.integers(2, 20), seed=st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_every_image_comes_once_in_every_pass(labels: int, batch: int, seed: int) -> None:
+    batch = min(batch, labels)
+    stream = np.concatenate(
+        [batch_positions(step, labels=labels, batch=batch, seed=seed) for step in range(2 * labels)]
+    )
+    passes = stream[: len(stream) // labels * labels].reshape(-1, labels)
+    assert (np.sort(passes, axis=1) == np.arange(labels)).all()
+
+
+def test_passes_and_seeds_have_orders_of_their_own() -> None:
+    orders = {tuple(batch_positions(step, labels=30, batch=30, seed=seed)) for step in range(5) for seed in range(5)}
+    assert len(orders) == 25
+
+
+def test_learning_rate_rises_then_falls_to_nothing() -> None:
+    factors = np.array([learning_rate_factor(step, steps=100, warmup=0.1) for step in range(101)])
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[9:11] == pytest.approx([1, 1])
+    assert factors[55] == pytest.approx(0.5)  # half way down the cosine
+    assert factors[100] == pytest.approx(0)
+    assert (np.diff(factors[:10]) > 0).all()
+    assert (np.diff(factors[10:]) < 0).all()
+
+
+def test_without_warmup_it_starts_at_the_peak() -> None:
+    assert learning_rate_factor(0, steps=10, warmup=0) == 1
+
+
+def test_the_curve_has_its_points_and_the_last_step() -> None:
+    assert curve_steps(OPTIONS, steps=100) == {20, 40, 60, 80, 100}
+    assert curve_steps(OPTIONS, steps=3) == {1, 2, 3}
+
+
+STRATEGY: TypeAdapter[LinearOptions | FinetuneOptions] = TypeAdapter(StrategyOptions)
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ('"linear"', LinearOptions()),
+        ('"finetune"', FinetuneOptions()),
+        ('{"strategy": "linear", "inverse_regularisation": 1.0}', LinearOptions(inverse_regularisation=1.0)),
+        ('{"strategy": "finetune", "epochs": 3}', FinetuneOptions(epochs=3)),
+    ],
+)
+def test_a_strategy_is_a_name_or_a_mapping(text: str, options: LinearOptions | FinetuneOptions) -> None:
+    assert STRATEGY.validate_json(text, strict=True) == options
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"knn"', '{"epochs": 3}', '{"strategy": "linear", "epochs": 3}', '{"strategy": "finetune", "epochs": 3.5}', "3"],
+)
+def test_what_is_no_strategy_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError):
+        STRATEGY.validate_json(text, strict=True)
+
+
+def test_minimum_above_maximum_is_refused() -> None:
+    with pytest.raises(ValidationError, match="min_steps 5 is above max_steps 4"):
+        FinetuneOptions(min_steps=5, max_steps=4)

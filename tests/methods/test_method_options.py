@@ -1,0 +1,88 @@
+"""The configuration of arms: what YAML may say, what comes of it, and that reading it is cheap."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from medtrimix.config.model import Config
+from medtrimix.methods.options import (
+    ArmOptions,
+    BarlowTwinsOptions,
+    NoneOptions,
+    SimCLROptions,
+    TriMixOptions,
+)
+
+ARM: TypeAdapter[Config] = TypeAdapter(ArmOptions)
+
+
+def test_the_method_decides_what_else_may_be_said() -> None:
+    assert ARM.validate_json('{"method": "trimix"}') == TriMixOptions()
+    assert ARM.validate_json('{"method": "simclr", "temperature": 0.5}') == SimCLROptions(temperature=0.5)
+    assert ARM.validate_json('{"method": "barlow_twins"}') == BarlowTwinsOptions()
+    assert ARM.validate_json('{"method": "none"}') == NoneOptions()
+
+
+def test_defaults() -> None:
+    assert SimCLROptions().temperature == 0.2
+    assert BarlowTwinsOptions().off_diagonal_weight == 0.0051
+    options = TriMixOptions()
+    assert (options.base, options.temperature, options.extraction) == ("simclr", 0.5, "soft_assignment")
+    assert (options.extraction_weight, options.consistency_weight, options.alpha) == (1.0, 1.0, 1.0)
+    assert (options.mixing, options.lambda_per, options.ramp_up) == ("images", "batch", 0.0)
+
+
+def test_a_base_brings_what_goes_with_it() -> None:
+    options = TriMixOptions(base="barlow_twins")
+    assert (options.extraction, options.consistency_weight) == ("unmix", 0.1)
+    assert options.projector == BarlowTwinsOptions().projector
+    given = ARM.validate_json('{"method": "trimix", "base": "barlow_twins", "consistency_weight": 0.05}')
+    assert given == TriMixOptions(base="barlow_twins", consistency_weight=0.05)
+
+
+@pytest.mark.parametrize("options", [TriMixOptions(), TriMixOptions(base="barlow_twins", extraction="none")])
+def test_what_is_written_down_reads_the_same(options: TriMixOptions) -> None:
+    assert ARM.validate_json(options.model_dump_json()) == options
+
+
+def test_passes_per_step() -> None:
+    assert [o.passes_per_step for o in (TriMixOptions(), SimCLROptions(), BarlowTwinsOptions())] == [3, 2, 2]
+    assert TriMixOptions(mixing="features").passes_per_step == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ('{"method": "byol"}', ()),
+        ('{"method": "simclr", "temperature": 0}', ("simclr", "temperature")),
+        ('{"method": "trimix", "base": "vicreg"}', ("trimix", "base")),
+        ('{"method": "trimix", "alpha": 0}', ("trimix", "alpha")),
+        ('{"method": "trimix", "ramp_up": 1.5}', ("trimix", "ramp_up")),
+        ('{"method": "trimix", "lambda": 1}', ("trimix", "lambda")),
+        ('{"method": "trimix", "base": "barlow_twins", "lambda_per": "sample"}', ("trimix",)),
+        ('{"method": "none", "temperature": 1}', ("none", "temperature")),
+    ],
+)
+def test_refusals_name_their_place(given: str, place: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        ARM.validate_json(given)
+    assert [error["loc"] for error in refusal.value.errors()] == [place]
+
+
+def heavy_imports(*modules: str) -> set[str]:
+    """Which of the slow packages are loaded by a fresh Python that imports these modules."""
+    program = f"import sys, {', '.join(modules)}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    return {"torch", "monai", "mlflow", "pandas", "sklearn", "numpy", "scipy"} & set(loaded)
+
+
+def test_options_import_nothing_heavy() -> None:
+    assert heavy_imports("medtrimix.methods.options", "medtrimix.nets.options", "medtrimix.augment.options") == set()
+
+
+def test_heavy_imports_would_be_seen() -> None:
+    assert "torch" in heavy_imports("medtrimix.losses.nt_xent")

@@ -1,0 +1,86 @@
+"""Encoders and projectors: shapes, stems, seeds, memory formats."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from medtrimix.nets.encoder import Encoder, build_encoder
+from medtrimix.nets.options import EncoderOptions, ProjectorOptions
+from medtrimix.nets.projector import build_projector
+
+NARROW = EncoderOptions(name="resnet10", width=0.0625)
+
+
+def built(options: EncoderOptions = NARROW, *, channels: int = 1, size: int = 16, seed: int = 0) -> Encoder:
+    torch.manual_seed(seed)
+    return build_encoder(options, channels=channels, image_size=(size, size))
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "dim"),
+    [("resnet10", 0.0625, 32), ("resnet18", 0.25, 128), ("resnet34", 0.0625, 32), ("resnet50", 0.0625, 128)],
+)
+def test_one_embedding_per_image(name: str, width: float, dim: int) -> None:
+    encoder = built(EncoderOptions.model_validate({"name": name, "width": width}), channels=3)
+    assert encoder.dim == dim
+    assert encoder(torch.randn(2, 3, 16, 20)).shape == (2, dim)
+
+
+@pytest.mark.parametrize(("size", "kernel", "last_map"), [(28, 3, 4), (64, 3, 8), (65, 7, 3), (224, 7, 7)])
+def test_small_images_keep_their_resolution_at_the_stem(size: int, kernel: int, last_map: int) -> None:
+    encoder = built(size=size)
+    maps: list[torch.Size] = []
+    encoder.net.layer4.register_forward_hook(lambda _module, _given, out: maps.append(out.shape[-2:]))
+    encoder(torch.randn(2, 1, size, size))
+    assert encoder.net.conv1.kernel_size == (kernel, kernel)
+    assert maps == [(last_map, last_map)]
+
+
+def test_volumes() -> None:
+    encoder = build_encoder(NARROW, channels=1, image_size=(8, 16, 16), spatial_dims=3)
+    assert encoder(torch.randn(2, 1, 8, 16, 16)).shape == (2, encoder.dim)
+
+
+def test_weights_are_those_of_the_seed() -> None:
+    first, again, other = (built(seed=seed).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["net.conv1.weight"], other["net.conv1.weight"])
+
+
+def test_channels_last_gives_the_same_embedding() -> None:
+    encoder, image = built(channels=3), torch.randn(4, 3, 16, 16)
+    expected = encoder(image)
+    encoder = encoder.to(memory_format=torch.channels_last)
+    seen = encoder(image.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(seen, expected, rtol=1e-4, atol=1e-5)
+
+
+def parameters_without_gradient(network: nn.Module, image: torch.Tensor) -> list[str]:
+    network(image).square().sum().backward()
+    return [name for name, p in network.named_parameters() if p.grad is None or float(p.grad.abs().max()) < 1e-7]
+
+
+def test_every_parameter_learns() -> None:
+    assert parameters_without_gradient(built(), torch.randn(8, 1, 16, 16)) == []
+
+
+def test_a_bias_before_batch_normalisation_would_not_learn() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 4))
+    assert parameters_without_gradient(network.double(), torch.randn(8, 1, 8, 8).double()) == ["0.bias"]
+
+
+@pytest.mark.parametrize("hidden_layers", [0, 1, 2])
+def test_projector(hidden_layers: int) -> None:
+    options = ProjectorOptions(hidden_layers=hidden_layers, hidden_dim=16, dim=8)
+    projector = build_projector(options, in_dim=32)
+    assert projector(torch.randn(4, 32)).shape == (4, 8)
+    assert sum(isinstance(layer, nn.BatchNorm1d) for layer in projector) == hidden_layers
+
+
+@pytest.mark.parametrize("given", ['{"name": "vgg"}', '{"width": 0}', '{"width": "1"}', '{"depth": 18}'])
+def test_refuses_options(given: str) -> None:
+    with pytest.raises(ValidationError):
+        EncoderOptions.model_validate_json(given)
