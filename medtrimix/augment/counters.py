@@ -27,7 +27,7 @@ def splitmix64(counter: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 def uniforms(count: int, *, seed: int, epoch: int, rows_B: npt.NDArray[np.int64], view: int) -> npt.NDArray[np.float64]:
     """`count` independent numbers per sample, uniform in [0, 1), shape (B, count), 53 random bits each."""
-    key_B = np.full(len(rows_B), seed, dtype=np.uint64)
+    key_B = splitmix64(np.full(len(rows_B), seed, dtype=np.uint64))  # scattered first: seed 1, epoch 2 is not 2, 1
     for part in (np.uint64(epoch), np.uint64(view), np.asarray(rows_B).astype(np.uint64)):
         key_B = splitmix64(key_B ^ part)
     with np.errstate(over="ignore"):

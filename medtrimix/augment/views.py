@@ -14,7 +14,7 @@ from medtrimix.augment.options import AugmentOptions, Normalisation
 from medtrimix.augment.parameters import AugmentParameters, draw
 from medtrimix.augment.resample import resample
 
-_CPU_PIXELS = 2**17
+_CPU_PIXELS = 2**18
 """Pixels that a CPU works on at a time: larger pieces leave its cache and take up to twice as long."""
 
 

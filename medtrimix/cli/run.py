@@ -30,9 +30,7 @@ def run_study(pipeline: Path, *, overrides: tuple[str, ...], workspace: Path) ->
 
 
 def _work(plan: Plan, *, workspace: Path, done: frozenset[str]) -> None:
-    from medtrimix.report.publish import (
-        publishing,
-    )  # MLflow and figures: seconds to import, so not for a finished study
+    from medtrimix.report.session import published  # MLflow and figures: seconds, which a finished study does not need
 
-    with publishing(plan, workspace=workspace, done=done) as recording, Display(plan, done=done) as display:
+    with published(plan, workspace=workspace, done=done) as recording, Display(plan, done=done) as display:
         run_plan(plan, workspace=workspace, observers=(display, recording))

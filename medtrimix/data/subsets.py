@@ -18,9 +18,9 @@ def label_subset(
 ) -> npt.NDArray[np.int64]:
     """Rows (positions in `index`, ascending) whose labels the learner sees; unlabelled rows are never among them.
 
-    Each class has one random order for a seed, and a budget takes its first `n`: the budget itself, or that fraction of
-    the class, rounded half up and at least one. So a smaller budget's subset lies inside a larger one's, whether it is a
-    count or a fraction, and every arm gets the same subsets. Rows with the same pixels count as different rows.
+    Each class has one random order for a seed, and a budget takes its first n: the budget itself, or that fraction of
+    the class, rounded half up and at least one. So a smaller budget's subset lies inside a larger one's, be it a count
+    or a fraction, and every arm gets the same subsets. Rows with the same pixels count as different rows.
 
     Raises:
         LabelBudgetError: a class has fewer labelled training images than the budget asks for.

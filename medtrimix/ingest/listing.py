@@ -98,7 +98,12 @@ def list_named(root: Path, names: list[str]) -> list[ListedFile]:
 
 def _named(root: Path, name: str) -> ListedFile:
     path = root / name
-    if Path(name).is_absolute() or ".." in Path(name).parts or not path.parent.resolve().is_relative_to(root):
+    if (
+        "\0" in name
+        or Path(name).is_absolute()
+        or ".." in Path(name).parts
+        or not path.parent.resolve().is_relative_to(root)
+    ):
         return ListedFile(name, path, Verdict.outside_root, 0, 0)
     try:
         status = path.lstat()

@@ -16,7 +16,6 @@ from medtrimix.ingest.verdict import Refused, Verdict
 _FORMATS = {"png": ("PNG",), "jpeg": ("JPEG", "MPO"), "tiff": ("TIFF",)}
 _GREY_MODES = ("1", "L", "LA", "La")
 _DEEP_GREY_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-_DEEP_GREY = Display(modality=None, voi=AsStored(16), inverted=False, padding=None)
 
 
 def read_raster(file: BinaryIO, *, kind: str, options: DataOptions) -> Picture:
@@ -53,7 +52,9 @@ def read_raster(file: BinaryIO, *, kind: str, options: DataOptions) -> Picture:
 
 def _pixels(image: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     if image.mode in _DEEP_GREY_MODES:
-        return render(np.asarray(image), display=_DEEP_GREY)
+        deep = np.asarray(image)
+        voi = AsStored(8 * deep.dtype.itemsize)
+        return render(deep, display=Display(modality=None, voi=voi, inverted=False, padding=None))
     if image.mode == "F":
         raise Refused(Verdict.unsupported_pixels)
     return np.asarray(image.convert("L" if image.mode in _GREY_MODES else "RGB"))

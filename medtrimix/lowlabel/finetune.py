@@ -41,7 +41,7 @@ def finetune(task: Task, *, options: FinetuneOptions, hooks: Hooks) -> Classifie
     """
     require_every_class(task.train.target_N, classes=task.classes)
     # Dropout and the head draw from torch's own generator: seed it for us, and give the caller's state back.
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed_from("finetune", task.seed))
         encoder = task.vision.encoder()
         device = next(encoder.parameters()).device

@@ -46,8 +46,8 @@ class FinetuneOptions(Config):
     """
 
     strategy: Literal["finetune"] = "finetune"
-    epochs: int = Field(default=20, ge=1)
-    min_steps: int = Field(default=200, ge=1)
+    epochs: int = Field(default=8, ge=1)
+    min_steps: int = Field(default=160, ge=1)
     max_steps: int = Field(default=2000, ge=1)
     batch_size: int = Field(default=64, ge=2)
     min_batches_per_epoch: int = Field(default=3, ge=1)

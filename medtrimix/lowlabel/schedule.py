@@ -12,7 +12,7 @@ from medtrimix.lowlabel.task import Rows
 
 
 def batch_size(options: FinetuneOptions, *, labels: int) -> int:
-    """Images a step: `batch_size`, fewer with few labels, but two, or batch normalisation would have nothing to average."""
+    """Images a step: fewer with few labels, but two at least, or batch normalisation has nothing to average."""
     return min(options.batch_size, max(2, labels // options.min_batches_per_epoch))
 
 

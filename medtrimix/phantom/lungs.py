@@ -53,8 +53,10 @@ class Lung:
         unit_S3 *= (rng.random(len(unit_S3)) ** (1 / 3) / np.linalg.norm(unit_S3, axis=1))[:, None]
         candidate_S3 = self.outline.centre + unit_S3 @ np.linalg.inv(self.outline.to_unit).T
         inside = self.contains(candidate_S3).reshape(count, _CANDIDATES)
-        first = candidate_S3.reshape(count, _CANDIDATES, 3)[np.arange(count), inside.argmax(axis=1)]
-        return np.where(inside.any(axis=1)[:, None], first, self.hilum)
+        chosen = np.arange(count), inside.argmax(axis=1)
+        point_S3: Floats = candidate_S3.reshape(count, _CANDIDATES, 3)[chosen]
+        point_S3[~inside[chosen]] = self.hilum
+        return point_S3
 
 
 def vessel_tree(lung: Lung, rng: np.random.Generator, *, calibre_mm: float) -> Swarm:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from medtrimix.phantom.solids import Ellipsoid, Floats, Slab, Region, ellipsoid
+from medtrimix.phantom.solids import Ellipsoid, Floats, Region, Slab, ellipsoid
 from medtrimix.phantom.swarm import Swarm, spheroids
 
 _RIBS = 11
@@ -26,7 +26,7 @@ def ribs(scale: Floats, rng: np.random.Generator, *, tilt_deg: float, gap_mm: fl
     bony = Slab(np.array([0, 1.0, 0]), scale[1] * (_CARTILAGE_BEFORE + 150), scale[1] * 150)
     regions = []
     for number in range(_RIBS):
-        tilt, roll = np.radians(tilt_deg + rng.normal(0, 1.5)), np.radians(rng.normal(0, 2))
+        tilt, roll = np.radians(tilt_deg + rng.normal(0, 1)), np.radians(rng.normal(0, 0.8))
         normal = np.array([np.sin(roll), -np.sin(tilt) * np.cos(roll), np.cos(tilt) * np.cos(roll)])
         height = scale[2] * (98 - number * gap_mm) * normal[2]
         half = scale[2] * _RIB_HIGH / 2 * rng.uniform(0.85, 1.15)

@@ -71,7 +71,10 @@ def swarm_integral(swarm: Swarm, beam: Beam) -> Floats:
     a, b = np.einsum("pi,pi->p", step, step), np.einsum("pi,pi->p", step, start_S3[of])
     c = (np.einsum("si,si->s", start_S3, start_S3) - 1)[of]
     chord = 2 * np.sqrt(np.maximum(b * b - a * c, 0)) / a
-    return np.bincount(ray, weights=swarm.mu_S[of] * chord, minlength=beam.shape[0] * beam.shape[1])
+    total: Floats = np.bincount(ray, weights=swarm.mu_S[of] * chord, minlength=beam.shape[0] * beam.shape[1]).astype(
+        np.float64
+    )
+    return total
 
 
 def _shadows(swarm: Swarm, beam: Beam) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

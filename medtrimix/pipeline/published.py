@@ -10,7 +10,7 @@ from medtrimix.pipeline.code import digest_of_code
 from medtrimix.pipeline.plan import Plan
 
 _MARKER = "published.json"
-_REPORT = "medtrimix.report.publish"
+_REPORT = "medtrimix.report.session"
 
 
 def results_folder(plan: Plan, *, workspace: Path) -> Path:

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,6 +103,7 @@ def _place(error: BaseException) -> str:
 
 
 def _quiet() -> None:
-    """Libraries greet on import and announce devices; none of it is for our users, some of it quotes paths."""
+    """Libraries greet on import, announce devices and warn; none of it is for our users, some of it quotes values."""
+    warnings.simplefilter("ignore")
     for name in ("lightning", "lightning.fabric", "monai", "pydicom", "PIL", "matplotlib"):
         logging.getLogger(name).setLevel(logging.ERROR)

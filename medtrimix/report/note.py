@@ -6,7 +6,9 @@ from medtrimix.report.headline import headline
 from medtrimix.report.study import Study
 from medtrimix.report.summary import summary_table
 
-_SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>#|!"})
+_SPECIAL = str.maketrans(
+    {character: f"\\{character}" for character in "\\`*_{}[]#|!"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+)
 
 
 def markdown_note(study: Study) -> str:

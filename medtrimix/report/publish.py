@@ -6,6 +6,7 @@ import time
 
 from medtrimix.report.note import markdown_note
 from medtrimix.report.study import Study
+from medtrimix.report.style import looks
 from medtrimix.report.summary import SummaryRow, summarise
 from medtrimix.report.wording import interval, strategy_title
 from medtrimix.report.write import ReportFiles
@@ -16,6 +17,7 @@ from medtrimix.tracking.store import Tracker
 def publish(study: Study, *, files: ReportFiles, tracker: Tracker, parent_id: str) -> None:
     """Adds to the study's run: its files under `report/`, its note, its AUCs, and a child run per arm."""
     rows = summarise(study)
+    arms = looks(study)
     now_ms = time.time_ns() // 1_000_000
     tracker.log_record(parent_id, RunRecord(metrics=_few_labels(study, rows), ended_ms=now_ms))
     for arm in study.arms:
@@ -26,9 +28,9 @@ def publish(study: Study, *, files: ReportFiles, tracker: Tracker, parent_id: st
         tracker.log_child(
             parent_id,
             task_key=f"summary/{study.digest}/{arm}",
-            name=f"{arm}: AUC over labels",
+            name=f"{arm} over labels",
             kind="summary",
-            record=label_curve(curves, arm=arm, timestamp_ms=now_ms, note=_curve_note(own)),
+            record=label_curve(curves, arm=arm, timestamp_ms=now_ms, note=_curve_note(own), colour=arms[arm].colour),
         )
     tracker.set_note(parent_id, markdown_note(study))
     tracker.log_artifacts(parent_id, files.html.parent, folder="report")

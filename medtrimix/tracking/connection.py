@@ -25,7 +25,12 @@ def sqlite_uri(folder: Path) -> str:
 
 def quiet_environment() -> dict[str, str]:
     """Settings that must be in the environment before MLflow is imported or its server started."""
-    return {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
+    return {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # workers for language-model jobs that nobody asked for
+    }
 
 
 def connect(uri: str, *, artifact_root: Path | None) -> MlflowClient:

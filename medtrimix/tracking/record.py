@@ -43,7 +43,7 @@ class RunRecord:
 
 
 def label_curve(
-    auc_by_strategy: Mapping[str, Mapping[float, float]], *, arm: str, timestamp_ms: int, note: str = ""
+    auc_by_strategy: Mapping[str, Mapping[float, float]], *, arm: str, timestamp_ms: int, note: str, colour: str
 ) -> RunRecord:
     """The summary run of one arm: `auc_<strategy>` over the label fraction, so that MLflow overlays the arms.
 
@@ -52,13 +52,12 @@ def label_curve(
         arm: name of the arm.
         timestamp_ms: when the study was evaluated.
         note: Markdown shown on the run's page.
+        colour: of the run in MLflow's charts, `#rrggbb`.
     """
-    points = [
+    points = tuple(
         CurvePoint(f"auc_{strategy}", round(STEPS_PER_FRACTION * fraction), auc, timestamp_ms)
         for strategy, auc_by_fraction in auc_by_strategy.items()
         for fraction, auc in sorted(auc_by_fraction.items())
-    ]
-    tags = {"mlflow.note.content": note} if note else {}
-    return RunRecord(
-        params={"arm": arm}, curves=tuple(points), tags=tags, started_ms=timestamp_ms, ended_ms=timestamp_ms
     )
+    tags = {"mlflow.note.content": note, "mlflow.runColor": colour}
+    return RunRecord({"arm": arm}, curves=points, tags=tags, started_ms=timestamp_ms, ended_ms=timestamp_ms)

@@ -200,7 +200,8 @@ class Tracker:
         moment = record.ended_ms or _now_ms()
         metrics = [Metric(clean_name(name), float(value), moment, 0) for name, value in record.metrics.items()]
         metrics += [
-            Metric(clean_name(point.name), point.value, point.timestamp_ms, point.step) for point in record.curves
+            Metric(name, point.value, point.timestamp_ms, point.step)
+            for name, point in self._new_points(run_id, record.curves)
         ]
         params = [Param(clean_name(key), short_value(value)) for key, value in record.params.items()]
         if params and run_id in self._resumed:  # MLflow refuses to change a parameter

@@ -1,7 +1,8 @@
 """Table layouts saved with the experiment, two for every study.
 
-MLflow's table shows neither metrics nor parameters at first. A layout is an experiment tag `mlflow.sharedViewState.<key>`
-that holds what the page's "share" button would have written, and opens with `?viewStateShareKey=<key>`.
+MLflow's table shows neither metrics nor parameters at first. A layout is an experiment tag
+`mlflow.sharedViewState.<key>` that holds what the page's "share" button would have written, and opens with
+`?viewStateShareKey=<key>`.
 """
 
 from __future__ import annotations

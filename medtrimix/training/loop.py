@@ -105,7 +105,7 @@ def train(
         for group, peak in zip(optimizer.param_groups, peak_rates, strict=True):
             group["lr"] = peak * factor
         loss = wrapped(batch_at(step))
-        terms = {"loss": float(loss.total), **{name: float(value) for name, value in loss.terms.items()}}
+        terms = {name: float(value.detach()) for name, value in {"loss": loss.total, **loss.terms}.items()}
         if not math.isfinite(terms["loss"]):
             raise NumericalError(f"The loss became {terms['loss']} at step {step}.", fix="Lower the learning rate.")
         optimizer_.zero_grad(set_to_none=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ seeds = st.integers(0, 1000)
 
 
 def is_nested(subsets: list[np.ndarray]) -> bool:
-    return all(set(small) <= set(large) for small, large in zip(subsets, subsets[1:], strict=False))
+    return all(set(small) <= set(large) for small, large in pairwise(subsets))
 
 
 @given(index=cohorts(), seed=seeds, shares=st.lists(fractions, min_size=2, max_size=5))

@@ -31,7 +31,8 @@ def split_or_skip(index: pd.DataFrame, *, seed: int) -> pd.Series:
 
 def crossing(index: pd.DataFrame, split: pd.Series, *, by: str) -> int:
     """Patients or pictures on more than one side."""
-    return int((split.groupby(index[by]).nunique() > 1).sum())
+    met = pd.DataFrame({"name": index[by], "side": split}).drop_duplicates()
+    return met.loc[met.duplicated("name"), "name"].nunique()
 
 
 @given(index=cohorts(), seed=st.integers(0, 1000))
@@ -79,6 +80,20 @@ def test_seeds_give_different_splits_and_each_patient_its_chance() -> None:
     assert chance.mean() == pytest.approx(0.25, abs=0.01)
     assert (chance - 0.25).abs().max() < 5 * np.sqrt(0.25 * 0.75 / 100)
     assert (sides == "val").to_numpy().mean() == pytest.approx(0.15, abs=0.01)
+
+
+def test_a_patient_unlike_all_others_has_its_chance_too() -> None:
+    """The list is ordered by size, so a patient with more images than anybody has a fixed place; only the start varies."""
+    patients = [f"{name}{number}" for name in "ab" for number in range(12) for _ in range(number + 1)]
+    index = index_of(patients, [name[0] for name in patients])
+    largest = index["patient_id"] == "a11"
+    sides = [
+        split_by_patient(index, options=SplitOptions(val=0.3, test=0.3), seed=seed)[largest].iloc[0]
+        for seed in range(60)
+    ]
+    assert {side: sides.count(side) / 60 for side in SIDES} == pytest.approx(
+        {"train": 0.4, "val": 0.3, "test": 0.3}, abs=0.2
+    )
 
 
 def test_other_pseudonyms_for_the_same_pictures_give_the_same_split() -> None:

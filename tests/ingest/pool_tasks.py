@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 import warnings
+from pathlib import Path
 
 
 def square(number: int) -> int:
@@ -50,6 +51,12 @@ def misbehave(task: tuple[str, int]) -> int:
 
 def my_pid(_: int) -> int:
     return os.getpid()
+
+
+def leave_a_trace(task: tuple[str, int]) -> int:
+    folder, number = task
+    (Path(folder) / str(number)).touch()
+    return number
 
 
 def modules(_: int) -> list[str]:

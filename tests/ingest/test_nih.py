@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import logging
 from collections import Counter
 from pathlib import Path
 
@@ -72,7 +71,6 @@ def test_nothing_that_identifies_comes_out(outcome: list[Sample | Refusal], real
 def test_the_number_of_processes_changes_nothing(
     outcome: list[Sample | Refusal], real_data: Path, tmp_path: Path
 ) -> None:
-    logging.getLogger().setLevel(logging.DEBUG)
     for number, file in enumerate(sorted((real_data / "nih_cxr" / "images").rglob("*"))[:60]):
         if file.is_file():
             (tmp_path / f"{number:03}").write_bytes(file.read_bytes())

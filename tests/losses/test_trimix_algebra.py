@@ -1,4 +1,4 @@
-"""What algebra says about TriMix's terms: why targets come from the other view, which extraction goes with which base."""
+"""What algebra says about TriMix's terms: why targets come from the other view, which extraction fits which base."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_with_squares_and_same_view_targets_soft_assignment_is_self_consistency(
 
 
 def test_with_cosines_and_same_view_targets_soft_assignment_is_self_consistency() -> None:
-    """The cosine is linear in its unit target, so the gradients of a row differ by the length of the mixed target only."""
+    """The cosine is linear in its unit target: the gradients of a row differ by the length of the mixed target only."""
     virtual, z1, z2 = normal(3, 6, 4, seed=1)
     partner = torch.tensor([1, 2, 3, 4, 5, 0])
     unit = torch.nn.functional.normalize(z1, dim=1)

@@ -149,7 +149,10 @@ def test_a_stop_is_heard_at_the_next_step() -> None:
 
 
 def test_a_loss_that_is_no_number_is_an_error() -> None:
-    broken = with_vision(toy_task(), augment=lambda image_BCHW, *, step, rows_B: image_BCHW.float() * math.nan)
+    def overflowing(image_BCHW: Tensor, *, step: int, rows_B: Rows) -> Tensor:
+        return augment(image_BCHW, step=step, rows_B=rows_B) * math.nan
+
+    broken = with_vision(toy_task(), augment=overflowing)
     with pytest.raises(NumericalError, match="not finite at step"):
         finetune(broken, options=SHORT, hooks=quiet())
 

@@ -93,4 +93,4 @@ def held_out(task: Task) -> tuple[Rows, Rows]:
 
 def quiet(*, should_stop: Callable[[], bool] = lambda: False) -> Hooks:
     """Hooks that nobody listens to."""
-    return Hooks(should_stop=should_stop, record=lambda step, values: None)
+    return Hooks(should_stop=should_stop, record=lambda *_: None)

@@ -21,7 +21,7 @@ SMALL = ProjectorOptions(hidden_dim=16, dim=8)
 
 def trimix(options: TriMixOptions) -> TriMix:
     torch.manual_seed(0)
-    encoder = build_encoder(EncoderOptions(name="resnet10", width=0.0625), channels=1, image_size=(16, 16))
+    encoder = build_encoder(EncoderOptions(name="resnet10", width=0.125), channels=1, image_size=(16, 16))
     return TriMix(options, encoder=encoder)
 
 

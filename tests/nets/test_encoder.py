@@ -11,7 +11,7 @@ from medtrimix.nets.encoder import Encoder, build_encoder
 from medtrimix.nets.options import EncoderOptions, ProjectorOptions
 from medtrimix.nets.projector import build_projector
 
-NARROW = EncoderOptions(name="resnet10", width=0.0625)
+NARROW = EncoderOptions(name="resnet10", width=0.125)
 
 
 def built(options: EncoderOptions = NARROW, *, channels: int = 1, size: int = 16, seed: int = 0) -> Encoder:
@@ -21,7 +21,7 @@ def built(options: EncoderOptions = NARROW, *, channels: int = 1, size: int = 16
 
 @pytest.mark.parametrize(
     ("name", "width", "dim"),
-    [("resnet10", 0.0625, 32), ("resnet18", 0.25, 128), ("resnet34", 0.0625, 32), ("resnet50", 0.0625, 128)],
+    [("resnet10", 0.125, 64), ("resnet18", 0.25, 128), ("resnet34", 0.125, 64), ("resnet50", 0.125, 256)],
 )
 def test_one_embedding_per_image(name: str, width: float, dim: int) -> None:
     encoder = built(EncoderOptions.model_validate({"name": name, "width": width}), channels=3)
@@ -80,7 +80,7 @@ def test_projector(hidden_layers: int) -> None:
     assert sum(isinstance(layer, nn.BatchNorm1d) for layer in projector) == hidden_layers
 
 
-@pytest.mark.parametrize("given", ['{"name": "vgg"}', '{"width": 0}', '{"width": "1"}', '{"depth": 18}'])
+@pytest.mark.parametrize("given", ['{"name": "vgg"}', '{"width": 0.0625}', '{"width": "1"}', '{"depth": 18}'])
 def test_refuses_options(given: str) -> None:
     with pytest.raises(ValidationError):
         EncoderOptions.model_validate_json(given)

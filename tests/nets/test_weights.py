@@ -18,7 +18,7 @@ from medtrimix.nets.weights import load_encoder, save_encoder
 @pytest.fixture
 def encoder() -> Encoder:
     torch.manual_seed(0)
-    built = build_encoder(EncoderOptions(name="resnet10", width=0.0625), channels=1, image_size=(16, 16))
+    built = build_encoder(EncoderOptions(name="resnet10", width=0.125), channels=1, image_size=(16, 16))
     built(torch.randn(4, 1, 16, 16))  # running statistics that are not those of a fresh network
     return built
 
@@ -71,7 +71,7 @@ def test_refuses_another_card(stem: Path, change: dict[str, object], reason: str
 def test_refuses_a_card_of_another_network(stem: Path) -> None:
     card = stem.with_name(f"{stem.name}.json")
     content = json.loads(card.read_text())
-    content["spec"]["options"]["width"] = 0.125
+    content["spec"]["options"]["width"] = 0.25
     card.write_text(json.dumps(content))
     with pytest.raises(InputError, match="not an encoder of medtrimix"):
         load_encoder(stem=stem)

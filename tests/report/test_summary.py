@@ -1,0 +1,139 @@
+"""Means, paired intervals and the opening sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medtrimix.metrics.bootstrap import Estimate
+from medtrimix.report.headline import headline
+from medtrimix.report.study import Study
+from medtrimix.report.summary import differences, majority_accuracy, summarise, summary_table
+from medtrimix.report.wording import arm_title, count, interval, number, signed_interval
+
+
+def only(study: Study, *arms: str) -> Study:
+    return dataclasses.replace(study, cells=tuple(cell for cell in study.cells if cell.arm in arms))
+
+
+def test_a_summary_is_the_mean_over_label_seeds_with_the_interval_of_averaged_draws(study: Study) -> None:
+    row = next(row for row in summarise(study) if (row.arm, row.strategy, row.budget) == ("simclr", "linear", "10%"))
+    cells = [c for c in study.cells if (c.arm, c.strategy, c.budget) == ("simclr", "linear", "10%")]
+    values = [cell.metrics["auc"].value for cell in cells]
+    assert row.seeds == len(cells) == 3
+    assert row.metrics["auc"].value == pytest.approx(sum(values) / 3)
+    assert row.sd["auc"] == pytest.approx(np.std(values, ddof=1))
+    averaged = sum(cell.draws["auc"] for cell in cells) / 3
+    expected = np.percentile(averaged, [2.5, 97.5])
+    assert (row.metrics["auc"].low, row.metrics["auc"].high) == pytest.approx(tuple(expected))
+
+
+def test_every_combination_has_one_row(study: Study) -> None:
+    keys = [(row.strategy, row.budget, row.arm) for row in summarise(study)]
+    assert len(keys) == len(set(keys)) == 4 * 2 * 3
+    assert [budget for strategy, budget, arm in keys if (strategy, arm) == ("linear", "trimix")] == [
+        "1%",
+        "10%",
+        "100%",
+    ]
+
+
+def test_a_difference_is_paired(study: Study) -> None:
+    gap = next(g for g in differences(study) if (g.other, g.strategy, g.budget) == ("simclr", "linear", "1%"))
+    rows = {row.arm: row for row in summarise(study) if (row.strategy, row.budget) == ("linear", "1%")}
+    ours, theirs = rows["trimix"].metrics["auc"], rows["simclr"].metrics["auc"]
+    assert gap.estimate.value == pytest.approx(ours.value - theirs.value)
+    unpaired = np.hypot(ours.high - ours.low, theirs.high - theirs.low)
+    assert gap.estimate.high - gap.estimate.low < 0.8 * unpaired
+
+
+def test_an_arm_minus_its_copy_is_exactly_zero(study: Study) -> None:
+    original = [cell for cell in study.cells if cell.arm == "trimix"]
+    copy = [dataclasses.replace(cell, arm="copy") for cell in original]
+    gaps = differences(dataclasses.replace(study, cells=(*original, *copy)))
+    assert {(gap.estimate.value, gap.estimate.low, gap.estimate.high) for gap in gaps} == {(0.0, 0.0, 0.0)}
+
+
+def test_label_seeds_that_one_arm_lacks_are_not_compared(study: Study) -> None:
+    cells = tuple(cell for cell in study.cells if (cell.arm, cell.label_seed) != ("scratch", 2))
+    gaps = differences(dataclasses.replace(study, cells=cells))
+    assert {gap.seeds for gap in gaps if gap.other == "scratch"} == {2}
+    assert {gap.seeds for gap in gaps if gap.other == "simclr"} == {3}
+
+
+def test_the_headline_names_smallest_budget_reference_and_control(study: Study) -> None:
+    rows = {(row.arm, row.strategy): row for row in summarise(study) if row.budget == "1%"}
+    found = headline(study)
+    patients = study.cells[0].n_patients
+    assert found.answer == (
+        f"With 10 labelled images (1% of the training set), TriMix (linear probe) reaches an AUC of "
+        f"{interval(rows['trimix', 'linear'].metrics['auc'])} on 400 test images of {patients} patients; "
+        f"the same network without pretraining (finetuned) reaches "
+        f"{interval(rows['scratch', 'finetune'].metrics['auc'])}."
+    )
+    assert "advantage" in found.verdict
+
+
+def test_the_headline_does_not_follow_the_best_number(study: Study) -> None:
+    worst_first = dataclasses.replace(study, cells=tuple(sorted(study.cells, key=lambda cell: cell.arm != "scratch")))
+    assert "without pretraining (linear probe)" in headline(worst_first).answer
+    assert "disadvantage" in headline(worst_first).verdict
+
+
+def test_arms_that_cannot_be_told_apart_are_said_to_be(study: Study) -> None:
+    close = only(study, "trimix", "simclr")
+    linear = dataclasses.replace(close, cells=tuple(cell for cell in close.cells if cell.strategy == "linear"))
+    assert "cannot tell the two apart" in headline(linear).verdict
+
+
+def test_a_single_arm_is_compared_with_nothing(study: Study) -> None:
+    found = headline(only(study, "trimix"))
+    assert found.answer.endswith("patients.")
+    assert found.verdict == ""
+    assert differences(only(study, "trimix")) == ()
+
+
+def test_the_majority_class_is_that_of_the_training_set(study: Study) -> None:
+    accuracy = majority_accuracy(study)
+    assert accuracy is not None
+    assert accuracy.value == pytest.approx(np.mean(study.predictions[0].target_N == 0))
+    assert accuracy.low < accuracy.value < accuracy.high
+    assert majority_accuracy(dataclasses.replace(study, predictions=())) is None
+
+
+def test_no_number_of_the_table_is_bare(study: Study) -> None:
+    for row in summary_table(study):
+        assert "[" in row.auc
+        assert "[" in row.accuracy
+        assert "[" in row.balanced_accuracy
+        assert "[" in row.difference or row.difference == "reference"
+        assert row.n == f"400 ({study.cells[0].n_patients})"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.9531, ".953"), (-0.0042, "-.004"), (1.0, "1.000"), (0.0, ".000"), (-0.0001, ".000"), (40.5, "40.500")],
+)
+def test_numbers_as_in_papers(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+@given(st.floats(-2, 2))
+def test_a_printed_number_reads_back(value: float) -> None:
+    assert float(number(value)) == pytest.approx(value, abs=5.001e-4)
+
+
+def test_signs_are_always_shown_on_differences() -> None:
+    assert signed_interval(Estimate(0.031, -0.004, 0.059, 10, 5)) == "+.031 [-.004, +.059]"
+
+
+def test_names() -> None:
+    assert arm_title("trimix", method="trimix") == "TriMix"
+    assert arm_title("barlow-twins", method="barlow_twins") == "Barlow Twins"
+    assert arm_title("scratch", method="none") == "from scratch"
+    assert arm_title("trimix-unmix", method="trimix") == "trimix-unmix (TriMix)"
+    assert (count(1, "patient"), count(1200, "patient")) == ("1 patient", "1,200 patients")
