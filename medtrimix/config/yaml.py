@@ -82,8 +82,9 @@ class Document:
         elif kind == "missing":
             message = "this key is missing"
         elif kind == "union_tag_invalid":
-            message = f"unknown {context['discriminator']} '{context['tag']}'; known: {context['expected_tags']}"
-            path = (*path, str(context["discriminator"]).strip("'"))
+            discriminator = context["discriminator"].strip("'")
+            message = f"unknown {discriminator} '{context['tag']}'; known: {context['expected_tags']}"
+            path = (*path, discriminator)
         elif kind == "union_tag_not_found":
             message = f"the key {context['discriminator']} is missing"
         else:

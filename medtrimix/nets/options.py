@@ -14,8 +14,8 @@ class EncoderOptions(Config):
 
     Attributes:
         name: depth and kind of MONAI's ResNet.
-        width: factor on the published numbers of channels (64, 128, 256, 512); 0.25 suits a CPU. Below 0.125, strided 1x1
-            convolutions of fewer than 8 channels in channels_last order corrupt memory (torch 2.13, oneDNN, AVX2).
+        width: factor on the published numbers of channels (64, 128, 256, 512); 0.25 suits a CPU. Below 0.125 strided
+            1x1 convolutions of fewer than 8 channels in channels_last order corrupt memory (torch 2.13, oneDNN, AVX2).
     """
 
     name: Literal["resnet10", "resnet18", "resnet34", "resnet50"] = "resnet18"

@@ -136,6 +136,7 @@ class _Runner:
                 "threads": self._plan.machine.threads,
             },
             workers=self._plan.machine.workers,
+            checkpoint_every_s=self._plan.study.compute.checkpoint_every_s,
         )
 
     def _collect(self, future: Future[None]) -> None:

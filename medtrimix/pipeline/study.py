@@ -33,6 +33,8 @@ def _plain_name(text: str) -> str:
 
 
 def _each_once(values: tuple[Any, ...], *, names: list[str]) -> tuple[Any, ...]:
+    if not names:  # Field(min_length=1) would also speak up when every item is wrong
+        raise ValueError("should name at least one")
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
         raise ValueError(f"{repeated[0]} is listed twice")
@@ -56,8 +58,8 @@ class PretrainOptions(Config):
 class LearnOptions(Config):
     """Learning from few labels: which learners, on how many labels, how often."""
 
-    strategies: Annotated[tuple[StrategyOptions, ...], Field(min_length=1)] = (LinearOptions(), FinetuneOptions())
-    label_budgets: Annotated[tuple[LabelBudget, ...], Field(min_length=1)] = (0.01, 0.1, 1.0)
+    strategies: tuple[StrategyOptions, ...] = (LinearOptions(), FinetuneOptions())
+    label_budgets: tuple[LabelBudget, ...] = (0.01, 0.1, 1.0)
     label_seeds: int = Field(default=3, ge=1)
     augment: AugmentOptions = AugmentOptions(preset="light")
 
@@ -86,11 +88,13 @@ class ComputeOptions(Config):
         precision: `bf16` is autocast, weights stay in float32; `auto` takes it where the processor has the
             instructions.
         workers: tasks at a time; `auto`: one per GPU, or one per core (8 at most), each with its share of the cores.
+        checkpoint_every_s: seconds of pretraining that a kill may cost; no result depends on it.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     workers: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    checkpoint_every_s: float = Field(default=20.0, ge=0)
 
 
 class Study(Config):

@@ -32,6 +32,7 @@ class Job:
     inputs: dict[str, Path]
     provenance: dict[str, Any] = field(default_factory=dict)
     workers: int = 1
+    checkpoint_every_s: float = 20.0
 
 
 _stop: _Flag | None = None
@@ -75,7 +76,12 @@ def execute(job: Job, *, root: Path) -> None:
             return
         cache.clear(job.step, key=job.key)
         started = time.monotonic()
-        context = Context(recorder=Recorder(out), should_stop=should_stop, workers=job.workers)
+        context = Context(
+            recorder=Recorder(out),
+            should_stop=should_stop,
+            workers=job.workers,
+            checkpoint_every_s=job.checkpoint_every_s,
+        )
         _quiet()
         try:
             run_step(job.step, config_json=job.config_json, inputs=job.inputs, out=out, context=context)

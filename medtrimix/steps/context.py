@@ -86,8 +86,10 @@ class Context:
         recorder: for parameters, metrics, curves and progress.
         should_stop: whether to save and raise `Interrupted` at the next safe point.
         workers: processes that the step may start of its own.
+        checkpoint_every_s: seconds between checkpoints of a long training.
     """
 
     recorder: Recorder
     should_stop: Callable[[], bool]
     workers: int
+    checkpoint_every_s: float

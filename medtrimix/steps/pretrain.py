@@ -170,6 +170,7 @@ def _train(
             total_steps=total_steps,
             warmup_steps=round(rates.warmup * total_steps),
             checkpoint=out / CHECKPOINT,
+            checkpoint_every_s=context.checkpoint_every_s,
         ),
         monitor=_Monitor(context, images_per_step=images_per_step),
     )

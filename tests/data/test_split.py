@@ -83,7 +83,7 @@ def test_seeds_give_different_splits_and_each_patient_its_chance() -> None:
 
 
 def test_a_patient_unlike_all_others_has_its_chance_too() -> None:
-    """The list is ordered by size, so a patient with more images than anybody has a fixed place; only the start varies."""
+    """The list is ordered by size, so whoever has the most images has a fixed place in it; only the start varies."""
     patients = [f"{name}{number}" for name in "ab" for number in range(12) for _ in range(number + 1)]
     index = index_of(patients, [name[0] for name in patients])
     largest = index["patient_id"] == "a11"

@@ -1,0 +1,93 @@
+"""Pipeline files: the ones in the repository load, and mistakes are told all at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from medtrimix.errors import ConfigError
+from medtrimix.methods.options import NoneOptions
+from medtrimix.pipeline.study import load_study
+
+PIPELINES = sorted((Path(__file__).resolve().parents[2] / "pipelines").glob("*.yaml"))
+
+BAD = """\
+name: bad
+data:
+  source: /nowhere/at/all
+  image_sise: [64, 64]
+pretrain:
+  batch_size: many
+  arms:
+    trimix: {method: trimax}
+learn:
+  label_budgets: [1.5]
+"""
+
+
+@pytest.fixture
+def data_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty stand-ins for the public sets: a file only has to be there to be checked."""
+    (tmp_path / "nih_cxr").mkdir()
+    for name in ("pneumoniamnist.npz", "nih_cxr/labels.csv"):
+        (tmp_path / name).touch()
+    monkeypatch.setenv("MEDTRIMIX_DATA", str(tmp_path))
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.stem)
+def test_every_pipeline_of_the_repository_loads(
+    path: Path, data_everywhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parents[1])
+    study = load_study(path)
+    assert study.name == path.stem.replace("_", "-")
+    assert any(isinstance(arm, NoneOptions) for arm in study.pretrain.arms.values()), "a control from scratch"
+
+
+def test_five_mistakes_are_reported_in_one_go(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(BAD)
+    with pytest.raises(ConfigError) as caught:
+        load_study(path)
+    found = {problem.key: problem for problem in caught.value.problems}
+    lines = {key: problem.line for key, problem in found.items()}
+    assert lines == {
+        "data.source": 3,
+        "data.image_sise": 4,
+        "pretrain.batch_size": 6,
+        "pretrain.arms.trimix.method": 8,
+        "learn.label_budgets.0": 10,
+    }
+    for name in ("trimix", "simclr", "barlow_twins", "none"):
+        assert f"'{name}'" in found["pretrain.arms.trimix.method"].message
+    assert "1.5" in found["learn.label_budgets.0"].message
+    assert "nowhere" not in str(caught.value), "a path can name a patient"
+
+
+def test_check_exits_with_2_and_no_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(BAD)
+    done = subprocess.run(
+        [sys.executable, "-m", "medtrimix", "check", str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("bad.yaml:") == 5
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "learn.label_budgets=[0.1, 0.1]",
+        "learn.strategies=[linear, linear]",
+        "pretrain.arms={}",
+        "name=a/b",
+        "split.val=1",
+    ],
+)
+def test_what_makes_no_study_is_refused(override: str) -> None:
+    with pytest.raises(ConfigError):
+        load_study(PIPELINES[-1], overrides=(override,))
