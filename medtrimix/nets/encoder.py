@@ -59,7 +59,6 @@ def _resnet(spec: EncoderSpec) -> Any:
         n_input_channels=spec.channels,
         conv1_t_size=3 if spec.small_images else 7,
         conv1_t_stride=1 if spec.small_images else 2,
-        no_max_pool=spec.small_images,
         shortcut_type="B",  # "A", MONAI's choice for ResNet-18, cuts the gradient of the shortcut
         bias_downsample=False,  # a bias before batch normalisation never learns
         feed_forward=False,

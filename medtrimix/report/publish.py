@@ -33,7 +33,11 @@ def publish(study: Study, *, files: ReportFiles, tracker: Tracker, parent_id: st
             record=label_curve(curves, arm=arm, timestamp_ms=now_ms, note=_curve_note(own), colour=arms[arm].colour),
         )
     tracker.set_note(parent_id, markdown_note(study))
-    tracker.log_artifacts(parent_id, files.html.parent, folder="report")
+    for file in (files.html, files.csv, files.json):
+        tracker.log_artifacts(parent_id, file, folder="report")
+    tracker.log_artifacts(parent_id, files.figures, folder="report/figures")
+    tracker.log_artifacts(parent_id, files.config)
+    tracker.log_artifacts(parent_id, files.environment)
 
 
 def _few_labels(study: Study, rows: tuple[SummaryRow, ...]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from medtrimix.report.publish import publish
 from medtrimix.report.study import Study
 from medtrimix.report.track import Recording
 from medtrimix.report.write import write_report
+from medtrimix.steps import split
 from medtrimix.tracking.connection import sqlite_uri
 from medtrimix.tracking.dataset import DatasetCard
 from medtrimix.tracking.store import Tracker
@@ -52,6 +54,8 @@ def published(plan: Plan, *, workspace: Path, done: frozenset[str]) -> Iterator[
         tracker.finish(recording.parent_id, "KILLED" if stopped else "FAILED")
         raise
     tracker.finish(recording.parent_id, "FINISHED")
+    frozen = split.frozen_file(StepCache(workspace / "steps").folder("split", key=plan.of_step("split")[0].key))
+    shutil.copyfile(frozen, results_folder(plan, workspace=workspace) / "split.csv")
     mark_published(plan, workspace=workspace, run_id=recording.parent_id, experiment_id=tracker.experiment_id)
 
 

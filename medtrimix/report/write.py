@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from medtrimix.config.files import replacing
+from medtrimix.config.files import replacing, write_json
 from medtrimix.report.curves import learning_curves, loss_curves, roc_curves
 from medtrimix.report.headline import headline
 from medtrimix.report.page import Picture, embed, page
@@ -23,15 +23,27 @@ class ReportFiles:
     csv: Path
     json: Path
     figures: Path
+    config: Path
+    environment: Path
 
 
 def write_report(study: Study, folder: Path) -> ReportFiles:
     """Writes `report.html`, `results.csv`, `results.json` and `figures/*.{svg,png}`; the page is written last."""
     assert study.cells, "a report needs at least one cell"
-    files = ReportFiles(folder / "report.html", folder / "results.csv", folder / "results.json", folder / "figures")
+    files = ReportFiles(
+        html=folder / "report.html",
+        csv=folder / "results.csv",
+        json=folder / "results.json",
+        figures=folder / "figures",
+        config=folder / "config.yaml",
+        environment=folder / "environment.json",
+    )
     files.figures.mkdir(parents=True, exist_ok=True)
     write_csv(files.csv, study)
     write_results(files.json, study)
+    write_json(files.environment, dict(study.environment))
+    with replacing(files.config) as temporary:
+        temporary.write_text(study.config_yaml, encoding="utf-8")
     html = page(study, pictures=_pictures(study, files.figures))
     with replacing(files.html) as temporary:
         temporary.write_text(html, encoding="utf-8")

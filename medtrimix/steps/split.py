@@ -15,6 +15,7 @@ from medtrimix.steps.context import Context
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
 
 
 class Config(model.Config):
@@ -43,6 +44,14 @@ def split_file(folder: Path) -> Path:
     return folder / "split.csv"
 
 
+def frozen_file(folder: Path) -> Path:
+    """CSV: pixel_sha256, patient, split; what `split.file` takes, at this site or another.
+
+    Images are named by their content and patients by a running number, so nothing in it depends on the site's secret.
+    """
+    return folder / "frozen.csv"
+
+
 def audit_file(folder: Path) -> Path:
     """JSON: what the leakage audit looked at and found."""
     return folder / "audit.json"
@@ -63,8 +72,19 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     require_clean(report, options=config.audit)
     with replacing(split_file(out)) as temporary:
         index[["sample_id", "patient_id"]].assign(split=side_N).to_csv(temporary, index=False)
+    with replacing(frozen_file(out)) as temporary:
+        _frozen(index, side_N).to_csv(temporary, index=False)
     context.recorder.metrics.update({f"images_{side}": count for side, count in report.images.items()})
     context.recorder.metrics.update({f"patients_{side}": count for side, count in report.patients.items()})
+
+
+def _frozen(index: pd.DataFrame, side_N: pd.Series[str]) -> pd.DataFrame:
+    first_picture = index.groupby("patient_id")["pixel_sha256"].min()
+    number = first_picture.rank(method="first").astype(int)
+    table = index[["pixel_sha256"]].assign(
+        patient=[f"p{number[patient]:06d}" for patient in index["patient_id"]], split=side_N
+    )
+    return table[table["split"] != "dropped"].drop_duplicates().sort_values("pixel_sha256")
 
 
 def rows_of_side(folder: Path, side: str) -> npt.NDArray[np.int64]:

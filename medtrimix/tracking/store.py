@@ -29,9 +29,11 @@ _PARENT = "mlflow.parentRunId"
 _NEUTRAL = {"mlflow.user": "medtrimix", "mlflow.source.name": "medtrimix", "mlflow.source.type": "LOCAL"}
 """Set on every run, so that no account, command line or repository of the hospital's machine is recorded."""
 
-
-_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
-"""Tells MLflow's pages that the experiment is about training and not about language models."""
+_EXPERIMENT = {
+    "mlflow.experimentKind": "custom_model_development",  # training, not language models
+    "mlflow.note.content": "One run per study: its page has the answer, its Artifacts tab the report. "
+    "Its child runs are the pretrainings, the cells and one label curve per arm.",
+}
 
 
 class Tracker:
@@ -64,7 +66,7 @@ class Tracker:
         found = client.get_experiment_by_name(experiment)
         if found is None:
             place = None if artifact_root is None else artifact_root.resolve().as_uri()
-            experiment_id = client.create_experiment(experiment, artifact_location=place, tags=_TRAINING)
+            experiment_id = client.create_experiment(experiment, artifact_location=place, tags=_EXPERIMENT)
         elif found.lifecycle_stage != "active":
             raise InputError(
                 "This MLflow experiment is in the bin.",

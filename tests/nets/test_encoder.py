@@ -29,8 +29,8 @@ def test_one_embedding_per_image(name: str, width: float, dim: int) -> None:
     assert encoder(torch.randn(2, 3, 16, 20)).shape == (2, dim)
 
 
-@pytest.mark.parametrize(("size", "kernel", "last_map"), [(28, 3, 4), (64, 3, 8), (65, 7, 3), (224, 7, 7)])
-def test_small_images_keep_their_resolution_at_the_stem(size: int, kernel: int, last_map: int) -> None:
+@pytest.mark.parametrize(("size", "kernel", "last_map"), [(28, 3, 2), (32, 3, 2), (33, 7, 2), (64, 7, 2), (224, 7, 7)])
+def test_small_images_lose_less_resolution_at_the_stem(size: int, kernel: int, last_map: int) -> None:
     encoder = built(size=size)
     maps: list[torch.Size] = []
     encoder.net.layer4.register_forward_hook(lambda _module, _given, out: maps.append(out.shape[-2:]))

@@ -82,6 +82,7 @@ def test_check_exits_with_2_and_no_traceback(tmp_path: Path) -> None:
     "override",
     [
         "learn.label_budgets=[0.1, 0.1]",
+        "learn.label_budgets=[]",
         "learn.strategies=[linear, linear]",
         "pretrain.arms={}",
         "name=a/b",

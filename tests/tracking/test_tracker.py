@@ -166,6 +166,17 @@ def test_label_curves_have_thousandths_as_steps(opened: Callable[[], Tracker]) -
     assert history == {"auc_linear": [(10, 0.9), (1000, 0.95)], "auc_finetune": [(125, 0.8)]}
 
 
+def test_a_data_set_is_named_once_without_its_place(opened: Callable[[], Tracker]) -> None:
+    card = DatasetCard("chest", "ab" * 32, "training", {"image": "uint8"}, {"train images": 960})
+    tracker = opened()
+    parent = start(tracker)
+    tracker.log_dataset(parent, card)
+    tracker.log_dataset(parent, card)
+    (found,) = tracker._client.get_run(parent).inputs.dataset_inputs
+    assert (found.dataset.name, found.dataset.digest) == ("chest", ("ab" * 32)[:36])
+    assert found.dataset.source == '{"sha256": "' + "ab" * 32 + '"}'
+
+
 def test_a_deleted_experiment_is_refused(opened: Callable[[], Tracker]) -> None:
     tracker = opened()
     tracker._client.delete_experiment(tracker.experiment_id)
