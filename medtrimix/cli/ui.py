@@ -19,7 +19,7 @@ def serve(workspace: Path, *, port: int) -> None:
         StepFailed: the server could not start.
     """
     from medtrimix.tracking.connection import quiet_environment, sqlite_uri
-    from medtrimix.tracking.ui import links, run_url, server_command
+    from medtrimix.tracking.ui import links, server_command
 
     folder = workspace / "mlflow"
     if not (folder / "mlflow.db").is_file():
@@ -27,13 +27,10 @@ def serve(workspace: Path, *, port: int) -> None:
     base = f"http://127.0.0.1:{port}"
     for marker in sorted((workspace / "results").glob("*/published.json")):
         facts = read_json(marker)
-        pages = links(base, experiment_id=facts["experiment_id"])
+        pages = links(base, experiment_id=facts["experiment_id"], run_id=facts["run_id"])
         out.print(f"[bold]{marker.parent.name}[/]")
-        out.print(
-            f"  study   {run_url(base, experiment_id=facts['experiment_id'], run_id=facts['run_id'])}", soft_wrap=True
-        )
-        out.print(f"  cells   {pages.cells}", soft_wrap=True)
-        out.print(f"  curves  {pages.curves}", soft_wrap=True)
+        for name in ("study", "report", "cells", "curves"):
+            out.print(f"  {name:7} {getattr(pages, name)}", soft_wrap=True)
     out.print("Ctrl-C stops the server.")
     command = server_command(sqlite_uri(folder), port=port, artifact_root=folder / "artifacts")
     server = subprocess.Popen(command, env={**os.environ, **quiet_environment()})  # noqa: S603 (our own words)

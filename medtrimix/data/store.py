@@ -120,7 +120,7 @@ class ArrayStore:
         """Class names, sorted; of two, the last is the positive one."""
         return tuple(sorted(set(self.index["label"]) - {""}))
 
-    def images(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.generic]:
+    def images(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """The images of `rows`, in their order: `(len(rows), *image_shape)`, a copy."""
         if len(self._shards) == 1:
             return np.asarray(self._shards[0][rows])

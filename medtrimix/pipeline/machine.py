@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from medtrimix.pipeline.study import ComputeOptions
 
@@ -26,8 +27,8 @@ class Machine:
         gpus: how many; worker i uses GPU i modulo this.
     """
 
-    device: str
-    precision: str
+    device: Literal["cpu", "cuda"]
+    precision: Literal["fp32", "bf16"]
     workers: int
     threads: int
     gpus: int
@@ -37,16 +38,15 @@ def resolve(options: ComputeOptions) -> Machine:
     """The machine as the options want it used."""
     cores = len(os.sched_getaffinity(0))
     gpus = len(list(_GPUS.iterdir())) if _GPUS.is_dir() else 0
-    device = options.device
-    if device == "auto":
-        device = "cuda" if gpus else "cpu"
-    precision = options.precision
-    if precision == "auto":
-        precision = "bf16" if device == "cuda" or _cpu_has_bf16() else "fp32"
-    workers = options.workers
-    if workers == "auto":
-        workers = gpus if device == "cuda" else min(cores, _MOST_WORKERS)
-    workers = max(1, workers)
+    device: Literal["cpu", "cuda"] = "cuda" if gpus else "cpu"
+    if options.device != "auto":
+        device = options.device
+    precision: Literal["fp32", "bf16"] = "bf16" if device == "cuda" or _cpu_has_bf16() else "fp32"
+    if options.precision != "auto":
+        precision = options.precision
+    workers = max(1, gpus) if device == "cuda" else min(cores, _MOST_WORKERS)
+    if options.workers != "auto":
+        workers = options.workers
     return Machine(device=device, precision=precision, workers=workers, threads=max(1, cores // workers), gpus=gpus)
 
 

@@ -16,7 +16,6 @@ from medtrimix import __version__
 from medtrimix.config.files import read_json
 from medtrimix.config.yaml import dump
 from medtrimix.data.store import ArrayStore
-from medtrimix.metrics.bootstrap import Estimate
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.plan import Plan, Task
 from medtrimix.pipeline.study import Study as StudyFile
@@ -84,7 +83,7 @@ class _Collector:
 
     def study(self, cached: frozenset[str]) -> Study:
         plan = self._plan
-        strategies = [options.strategy for options in plan.study.learn.strategies]
+        strategies: list[str] = [options.strategy for options in plan.study.learn.strategies]
         arms = list(plan.study.pretrain.arms)
         tasks = sorted(
             plan.of_step("evaluate"),
@@ -115,7 +114,7 @@ class _Collector:
 
     def _cell(self, task: Task) -> CellRow:
         learned = read_json(self._learn_folder(task) / RECORD)["metrics"]
-        metrics = {name: Estimate(**facts) for name, facts in evaluate.load_metrics(self._folder(task)).items()}
+        metrics = evaluate.load_metrics(self._folder(task))
         arm = str(task.labels["arm"])
         return CellRow(
             arm=arm,
@@ -150,7 +149,7 @@ class _Collector:
         return Cohort(
             source=source_kind(self._plan.study.data.source),
             verdicts=read_json(ingest.verdicts_file(self._ingest)),
-            encodings=index["encoding"].value_counts().to_dict(),
+            encodings={str(name): int(count) for name, count in index["encoding"].value_counts().items()},
             splits=tuple(_split_count(side, rows=index[index["side"] == side]) for side in sides),
             image=f"{height} x {width}, {'grey' if channels == 1 else 'RGB'}",
         )

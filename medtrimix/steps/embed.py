@@ -61,7 +61,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     encoder = load_encoder(stem=pretrain.encoder_stem(inputs.pretrain)).eval()
     normalisation = pretrain.load_arm(inputs.pretrain).normalisation
     fabric = make_fabric(device=config.numerics.device, precision=config.numerics.precision)
-    encoder = encoder.to(device=fabric.device, memory_format=torch.channels_last)
+    encoder = encoder.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with (
         replacing(features_file(out)) as temporary,
         torch.inference_mode(),

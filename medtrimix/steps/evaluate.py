@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medtrimix.config import model
 from medtrimix.config.files import read_json, replacing, write_json
@@ -14,6 +14,8 @@ from medtrimix.steps.context import Context
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from medtrimix.metrics.bootstrap import Estimate
 
 
 class Config(model.Config):
@@ -30,10 +32,11 @@ class Inputs:
     learn: Path
 
 
-def load_metrics(folder: Path) -> dict[str, dict[str, float]]:
-    """By metric: `value`, `low`, `high`, `n`, `n_patients`, `undefined_draws`."""
-    metrics: dict[str, Any] = read_json(folder / "metrics.json")
-    return metrics
+def load_metrics(folder: Path) -> dict[str, Estimate]:
+    """The estimates by the name of their metric."""
+    from medtrimix.metrics.bootstrap import Estimate
+
+    return {name: Estimate(**facts) for name, facts in read_json(folder / "metrics.json").items()}
 
 
 def load_draws(folder: Path) -> dict[str, npt.NDArray[np.float64]]:

@@ -92,4 +92,5 @@ def rows_of_side(folder: Path, side: str) -> npt.NDArray[np.int64]:
     import pandas as pd
 
     side_N = pd.read_csv(split_file(folder), usecols=["split"])["split"].to_numpy()
-    return (side_N == side).nonzero()[0]
+    rows: npt.NDArray[np.int64] = (side_N == side).nonzero()[0]
+    return rows

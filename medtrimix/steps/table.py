@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from types import ModuleType
 
-from medtrimix.config.model import Config
 from medtrimix.steps import embed, evaluate, ingest, learn, phantom, pretrain, split
 from medtrimix.steps.context import Context
 
-
-class Step(Protocol):
-    """A step is a module with these names.
-
-    `Config` is frozen and strict, `Inputs` a frozen dataclass of paths: folders of earlier steps, or files of the user.
-    `run` reads its inputs, writes only under `out`, and returns nothing: what it made lies there, and how it is read
-    is a function of the same module.
-    """
-
-    __name__: str
-    Config: type[Config]
-    Inputs: Callable[..., Any]
-    run: Callable[..., None]
-
-
-STEPS: dict[str, Step] = {
+STEPS: dict[str, ModuleType] = {
     "phantom": phantom,
     "ingest": ingest,
     "split": split,
@@ -34,6 +17,12 @@ STEPS: dict[str, Step] = {
     "learn": learn,
     "evaluate": evaluate,
 }
+"""A step is a module with three names.
+
+`Config` is frozen and strict, `Inputs` a frozen dataclass of paths: folders of earlier steps, or files of the user.
+`run(config, *, inputs, out, context)` reads its inputs, writes only under `out`, and returns nothing: what it made lies
+there, and functions of the same module say where and read it.
+"""
 
 
 def run_step(name: str, *, config_json: str, inputs: dict[str, Path], out: Path, context: Context) -> None:

@@ -27,7 +27,7 @@ FORWARD = np.array([[0.0, 1.0, 0.0]])
 
 def along_y(*solids: Solid, x: float = 0, z: float = 0) -> float:
     """Path length of a ray that runs to the back at `x`, `z` through the intersection of solids."""
-    return float(line_integral([Region(1, solids)], source=SOURCE + (x, 0, z), direction_P3=FORWARD)[0])
+    return float(line_integral([Region(1, solids)], source=SOURCE + np.array([x, 0, z]), direction_P3=FORWARD)[0])
 
 
 @given(st.floats(1, 200), st.floats(-1.2, 1.2))
@@ -40,8 +40,8 @@ def test_chord_of_a_sphere(radius: float, share: float) -> None:
 
 
 def test_chord_of_a_turned_ellipsoid() -> None:
-    # Through the centre along the unit vector u the chord is 2 / |to_unit u|; turned by 90 degrees about z the y-axis of
-    # the body lies along x and its x-axis (30 mm) along the ray; by 45 degrees 2 / sqrt((1/30^2 + 1/50^2) / 2).
+    # Through the centre along the unit vector u the chord is 2 / |to_unit u|. Turned by 90 degrees about z, the first
+    # semi-axis (30 mm) lies along the ray; turned by 45 degrees both do in equal shares: 2 / sqrt((1/30^2 + 1/50^2) / 2).
     assert along_y(ellipsoid((0, 0, 0), (30, 50, 70))) == pytest.approx(100)
     assert along_y(ellipsoid((0, 0, 0), (30, 50, 70), rotation(z_deg=90))) == pytest.approx(60)
     expected = 2 / np.sqrt((1 / 30**2 + 1 / 50**2) / 2)
@@ -128,5 +128,5 @@ def test_a_swarm_is_the_sum_of_its_ellipsoids(seed: int) -> None:
 
 def test_a_swarm_moved_by_a_millimetre_is_noticed() -> None:
     swarm = random_swarm(np.random.default_rng(0), count=15)
-    moved = Swarm(swarm.centre_S3 + (1, 0, 0), swarm.to_unit_S33, swarm.mu_S)
+    moved = Swarm(swarm.centre_S3 + np.array([1, 0, 0]), swarm.to_unit_S33, swarm.mu_S)
     assert np.abs(swarm_integral(moved, slanted_beam()) - both_ways(swarm, slanted_beam())[1]).max() > 0.1

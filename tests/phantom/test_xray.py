@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medtrimix.phantom.beam import frontal_beam
@@ -20,9 +20,8 @@ from medtrimix.phantom.xray import aim, detect, draw_pose, grey_scale, transmiss
 QUIET = replace(DEVICES[0], readout_noise=0, scatter_ratio=0, blur_mm=1e-6)
 
 
-def chest(seed: int = 0) -> Thorax:
-    rng = np.random.default_rng(seed)
-    return build_thorax(draw_build(rng), rng, inspiration_mm=0, mottle=0.05)
+_RNG = np.random.default_rng(0)
+CHEST = build_thorax(draw_build(_RNG), _RNG, inspiration_mm=0, mottle=0.05)
 
 
 @pytest.mark.parametrize("from_behind", [True, False])
@@ -48,9 +47,10 @@ def test_rays_end_where_points_are_projected() -> None:
 def lone_sphere(mu: float) -> Thorax:
     sphere = Region(mu, (ellipsoid((0, 0, 0), (60, 60, 60)),))
     none = Swarm(np.empty((0, 3)), np.empty((0, 3, 3)), np.empty(0))
-    return Thorax((sphere,), none, chest().lungs)
+    return Thorax((sphere,), none, CHEST.lungs)
 
 
+@settings(max_examples=20)
 @given(st.floats(0.001, 0.05))
 def test_beer_lambert(mu: float) -> None:
     beam = frontal_beam(
@@ -62,7 +62,7 @@ def test_beer_lambert(mu: float) -> None:
 
 
 def test_an_opacity_only_takes_quanta_away() -> None:
-    thorax, device = chest(), DEVICES[0]
+    thorax, device = CHEST, DEVICES[0]
     finding = opacity(thorax.lungs[0], np.random.default_rng(0), radius_mm=40, density=0.6)
     beam = aim(device, draw_pose(np.random.default_rng(0), device=device), image_px=48)
     without, with_it = transmission(thorax, (), beam), transmission(thorax, (finding,), beam)
@@ -99,7 +99,9 @@ def test_scatter_flattens_contrast() -> None:
         return float(density[:, 45].mean() - density[:, 15].mean())
 
     assert contrast(0) == pytest.approx(np.log(10), abs=0.01)
-    assert contrast(1) < 0.8 * contrast(0)
+    # Far from the border each half adds as much scatter as it has primary; near it the bright half lights the dark one.
+    assert contrast(1) < 0.9 * contrast(0)
+    assert contrast(3) < contrast(1)
 
 
 @given(st.floats(-0.4, 0.4), st.floats(-2, 2), st.floats(0.5, 2))
@@ -113,7 +115,7 @@ def test_grey_scale_ignores_exposure_and_contrast_of_the_tube(curve: float, shif
 
 
 def test_lungs_are_dark_and_the_spine_is_white() -> None:
-    thorax, device = chest(), DEVICES[0]
+    thorax, device = CHEST, DEVICES[0]
     beam = aim(device, replace(draw_pose(np.random.default_rng(0), device=device), turn_deg=(0, 0, 0)), image_px=64)
     density = -np.log(transmission(thorax, (), beam))
     row_col = beam.project(np.array([[0.0, 60, 0], [-75.0, 0, 10], [75.0, 0, 40]])).round().astype(int)
