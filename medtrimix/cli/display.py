@@ -44,7 +44,9 @@ class Display:
             console=out,
             transient=True,
         )
-        self._all = self._bars.add_task("all tasks", total=len(plan.tasks) - len(done), amount="")
+        self._total = len(plan.tasks) - len(done)
+        self._count = 0
+        self._all = self._bars.add_task("all tasks", total=self._total, amount="")
         self._bar_of: dict[str, TaskID] = {}
         self._started_at: dict[str, float] = {}
 
@@ -71,9 +73,12 @@ class Display:
             return
         self._close(task)
         self._bars.advance(self._all)
+        self._count += 1
         if task.step not in _QUIET_STEPS:
             seconds = time.monotonic() - self._started_at[task.name]
             self._bars.console.print(f"[green]done[/] {task.name} ({seconds:.0f} s)")
+        elif not self._bars.console.is_terminal and self._count % max(1, self._total // 10) == 0:
+            self._bars.console.print(f"{self._count} of {self._total} tasks done")  # a log has no bars
 
     def failed(self, task: Task, error: MedtrimixError) -> None:
         """Closes its bar and says why."""

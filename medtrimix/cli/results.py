@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from medtrimix.cli.console import out
 from medtrimix.config.files import read_json
@@ -31,13 +33,16 @@ def print_results(name: str | None, *, workspace: Path) -> None:
 
 
 def print_table(folder: Path) -> None:
-    """Prints arm x strategy x label budget -> AUC and accuracy with 95% intervals, and n."""
+    """Prints arm x strategy x label budget -> AUC and accuracy with 95% intervals, and n; 80 columns suffice."""
     results = read_json(folder / "results.json")
     summaries = results["summaries"]
     first = summaries[0]
-    table = Table(title=f"{results['study']}: test of {first['n_test']:,} images, {first['n_patients']:,} patients")
-    for column in ("strategy", "labels", "arm", "AUC [95% interval]", "accuracy [95% interval]", "label seeds"):
-        table.add_column(column, justify="right" if column in ("labels", "label seeds") else "left")
+    title = f"{results['study']}: test n = {first['n_test']:,} images of {first['n_patients']:,} patients; means over "
+    seeds = sorted({row["seeds"] for row in summaries})
+    title += f"{'-'.join(map(str, seeds))} label seed{'s' * (seeds != [1])}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in ("strategy", "labels", "arm", "AUC [95% interval]", "accuracy [95%]"):
+        table.add_column(Text(column), justify="right" if column == "labels" else "left", no_wrap=True)
     previous = first
     for row in summaries:
         if (row["strategy"], row["budget"]) != (previous["strategy"], previous["budget"]):
@@ -47,14 +52,13 @@ def print_table(folder: Path) -> None:
             row["strategy"],
             f"{row['n_labels']:,} ({row['budget']})",
             row["arm"],
-            _interval(row["metrics"]["auc"]),
-            _interval(row["metrics"]["accuracy"]),
-            str(row["seeds"]),
+            Text(_interval(row["metrics"]["auc"])),
+            Text(_interval(row["metrics"]["accuracy"])),
         )
     out.print(table)
     majority = results["majority_class_accuracy"]
     if majority is not None:
-        out.print(f"Always naming the commonest class of train: accuracy {_interval(majority)}.")
+        out.print(f"Always naming the commonest class of train: accuracy {_interval(majority)}.", markup=False)
 
 
 def _interval(facts: dict[str, Any]) -> str:

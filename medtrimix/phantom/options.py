@@ -36,8 +36,8 @@ class PhantomOptions(Config):
     image_px: int = Field(default=96, ge=32, le=1024)
     prevalence: float = Field(default=0.5, ge=0, le=1)
     persistence: float = Field(default=0.5, ge=0, le=1)
-    opacity_radius_mm: Range = (28.0, 55.0)
-    opacity_density: Range = (0.45, 0.9)
+    opacity_radius_mm: Range = (45.0, 85.0)
+    opacity_density: Range = (0.5, 1.0)
     lung_mottle: float = Field(default=0.06, ge=0, le=1)
     quanta_per_mm2: float = Field(default=2500.0, ge=1)
 

@@ -37,7 +37,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     from medtrimix.phantom.dicom import write_dicom_tree
 
     def progress(done: int, total: int) -> None:
-        context.recorder.progress(done, total, unit="patients")
+        context.recorder.progress(done, total, unit="images")
 
     write_dicom_tree(export_folder(out), options=config.options, seed=config.seed, progress=progress)
     context.recorder.params["patients"] = config.options.patients

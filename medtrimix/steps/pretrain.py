@@ -245,7 +245,9 @@ def _save_views(method: Method, batches: _Batches, *, rows_N: npt.NDArray[np.int
     shown = {"view1_BCHW": batch.view1_BCHW, "view2_BCHW": batch.view2_BCHW}
     arrays = {"original_BCHW": image_BCHW.cpu().numpy()}
     if isinstance(method, TriMix):
-        mixing = method.mixing(batch)
+        # Of the first steps, the one whose mixture a person can see best: at .95 it looks like no mixture at all.
+        steps = (batch._replace(step=step) for step in range(50))
+        mixing = min((method.mixing(at_step) for at_step in steps), key=lambda m: abs(float(m.weight.mean()) - 0.65))
         shown["virtual_BCHW"] = mix(batch.view1_BCHW, mixing=mixing)
         arrays["lambda_B"] = np.broadcast_to(mixing.weight.cpu().numpy().astype(np.float64), len(rows_B))
     arrays |= {name: batches.as_pixels(view) for name, view in shown.items()}

@@ -19,7 +19,7 @@ from medtrimix.phantom.dicom import write_dicom_tree
 from medtrimix.phantom.encodings import ENCODINGS, shown, store
 from medtrimix.phantom.options import PhantomOptions
 
-OPTIONS = PhantomOptions(patients=20, image_px=40)
+OPTIONS = PhantomOptions(patients=20, image_px=48)
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def test_chord_of_a_sphere(radius: float, share: float) -> None:
 
 def test_chord_of_a_turned_ellipsoid() -> None:
     # Through the centre along the unit vector u the chord is 2 / |to_unit u|. Turned by 90 degrees about z, the first
-    # semi-axis (30 mm) lies along the ray; turned by 45 degrees both do in equal shares: 2 / sqrt((1/30^2 + 1/50^2) / 2).
+    # semi-axis (30 mm) lies along the ray; turned by 45 degrees both share alike: 2 / sqrt((1/30^2 + 1/50^2) / 2).
     assert along_y(ellipsoid((0, 0, 0), (30, 50, 70))) == pytest.approx(100)
     assert along_y(ellipsoid((0, 0, 0), (30, 50, 70), rotation(z_deg=90))) == pytest.approx(60)
     expected = 2 / np.sqrt((1 / 30**2 + 1 / 50**2) / 2)
