@@ -56,6 +56,8 @@ def print_table(folder: Path) -> None:
             Text(_interval(row["metrics"]["accuracy"])),
         )
     out.print(table)
+    if results["description"]:
+        out.print(Text(results["description"], style="italic"))
     majority = results["majority_class_accuracy"]
     if majority is not None:
         out.print(f"Always naming the commonest class of train: accuracy {_interval(majority)}.", markup=False)

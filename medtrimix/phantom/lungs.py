@@ -98,6 +98,8 @@ def uneven_aeration(lung: Lung, rng: np.random.Generator, *, amount: float, coun
 def opacity(lung: Lung, rng: np.random.Generator, *, radius_mm: float, density: float, lobules: int = 7) -> Swarm:
     """A patch of lung that has lost air: overlapping lobules around one centre.
 
+    What reaches beyond the lung adds to the tissue there, like a thickened pleura.
+
     Args:
         lung: where it lies; every centre of a lobule is in this lung.
         rng: decides place and form.

@@ -30,8 +30,8 @@ def ribs(scale: Floats, rng: np.random.Generator, *, tilt_deg: float, gap_mm: fl
         normal = np.array([np.sin(roll), -np.sin(tilt) * np.cos(roll), np.cos(tilt) * np.cos(roll)])
         height = scale[2] * (98 - number * gap_mm) * normal[2]
         half = scale[2] * _RIB_HIGH / 2 * rng.uniform(0.85, 1.15)
-        band = Slab(normal, height, half), bony
-        regions += [Region(mu, (outer, *band)), Region(-mu, (inner, *band))]
+        band = Slab(normal, height, half)
+        regions += [Region(mu, (outer, bony, band)), Region(-mu, (inner, bony, band))]
     return regions
 
 

@@ -105,15 +105,21 @@ def carve(mu: float, *, body: tuple[Solid, ...], cuts: Sequence[Solid]) -> list[
 
 def line_integral(regions: Iterable[Region], *, source: Floats, direction_P3: Floats) -> Floats:
     """Integral of the attenuation along rays from `source` with unit directions: `(P,)`, dimensionless."""
-    known: dict[Solid, Interval] = {}
+    known: dict[tuple[Solid, ...], Interval] = {}
+
+    def meet(solids: tuple[Solid, ...]) -> Interval:
+        """The rays' interval in an intersection; what several regions begin with is worked out once."""
+        if solids not in known:
+            if len(solids) == 1:
+                known[solids] = solids[0].interval(source, direction_P3)
+            else:
+                (enter, leave), (later, sooner) = meet(solids[:-1]), meet(solids[-1:])
+                known[solids] = np.maximum(enter, later), np.minimum(leave, sooner)
+        return known[solids]
+
     total = np.zeros(len(direction_P3))
     for region in regions:
-        for solid in region.solids:
-            if solid not in known:
-                known[solid] = solid.interval(source, direction_P3)
-        enter, leave = known[region.solids[0]]
-        for solid in region.solids[1:]:
-            enter, leave = np.maximum(enter, known[solid][0]), np.minimum(leave, known[solid][1])
+        enter, leave = meet(region.solids)
         total += region.mu * np.maximum(leave - enter, 0)
     return total
 

@@ -142,7 +142,10 @@ def make_plan(study: Study, *, machine: Machine, workspace: Path) -> Plan:
         machine=machine,
         tasks=tasks,
         digest=digest_of(
-            {"study": study.model_dump(mode="json", include={"name", "tracking"}), "tasks": [t.key for t in tasks]}
+            {
+                "study": study.model_dump(mode="json", include={"name", "description", "tracking"}),
+                "tasks": [t.key for t in tasks],
+            }
         ),
     )
 

@@ -98,9 +98,17 @@ class ComputeOptions(Config):
 
 
 class Study(Config):
-    """One pipeline file."""
+    """One pipeline file.
+
+    Attributes:
+        name: of its results, its runs and its report.
+        description: what a reader of the numbers must know, such as a warning; shown with every result. Not a place
+            for anything that identifies.
+        seed: every random number of the study follows from it.
+    """
 
     name: Name
+    description: str = ""
     seed: int = Field(default=0, ge=0)
     data: DataOptions
     phantom: PhantomOptions = PhantomOptions()

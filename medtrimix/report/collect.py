@@ -92,6 +92,7 @@ class _Collector:
         trained = [task for task in plan.of_step("pretrain") if (self._folder(task) / CURVES).is_file()]
         return Study(
             name=plan.study.name,
+            description=plan.study.description,
             finished=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             digest=plan.digest,
             classes=self._store.classes,

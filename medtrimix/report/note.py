@@ -18,6 +18,8 @@ def markdown_note(study: Study) -> str:
     lines = [f"**{_plain(found.answer)}**", ""]
     if found.verdict:
         lines += [_plain(found.verdict), ""]
+    if study.description:
+        lines += [_plain(study.description), ""]
     lines += [
         "The whole report: **Artifacts** tab, `report/report.html`. Research use; not a medical device.",
         "",

@@ -138,6 +138,7 @@ class Study:
 
     Attributes:
         name: the study's name.
+        description: what a reader of the numbers must know, from the pipeline file; may be empty.
         finished: when, as text.
         digest: of the plan, hex.
         classes: class names in sorted order, the positive one last.
@@ -146,6 +147,7 @@ class Study:
     """
 
     name: str
+    description: str
     finished: str
     digest: str
     classes: tuple[str, ...]

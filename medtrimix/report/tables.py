@@ -46,6 +46,7 @@ def results(study: Study) -> dict[str, Any]:
     return {
         "study": study.name,
         "digest": study.digest,
+        "description": study.description,
         "finished": study.finished,
         "classes": list(study.classes),
         "reference_arm": study.arms[0],

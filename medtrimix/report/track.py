@@ -9,7 +9,7 @@ from medtrimix.config.files import read_json
 from medtrimix.errors import MedtrimixError
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.plan import Plan, Task
-from medtrimix.report.collect import environment, masked_config
+from medtrimix.report.collect import environment, source_kind
 from medtrimix.steps.context import CURVES, RECORD
 from medtrimix.tracking.record import CurvePoint, RunRecord
 from medtrimix.tracking.store import Tracker
@@ -31,7 +31,7 @@ class Recording:
         self._cache = StepCache(workspace / "steps")
         study = plan.study
         params = {
-            "source": masked_config(study).split("source:")[1].split("\n")[0].strip(" ,{}"),
+            "source": source_kind(study.data.source),
             "arms": ", ".join(study.pretrain.arms),
             "encoder": f"{study.pretrain.encoder.name} x {study.pretrain.encoder.width:g}",
             "image_budget": str(study.pretrain.image_budget),

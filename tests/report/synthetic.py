@@ -88,6 +88,7 @@ def make_study(*, draws: int = 400, label_seeds: int = 3, n_test: int = 400) -> 
     counts = {"train": (960, 384), "val": (240, 96), "test": (n_test, len(np.unique(patient_N)))}
     return Study(
         name="chest-phantom",
+        description="Made-up numbers; see <the warning>.",
         finished="2026-01-05 14:03 UTC",
         digest="5f2c" * 16,
         classes=("normal", "opacity"),
