@@ -26,7 +26,19 @@ class Square(Config):
 class Drawing(Config):
     title: str
     size: tuple[int, int] = (1, 1)
-    shapes: dict[str, Annotated[Circle | Square, Field(discriminator="shape")]] = {}
+    shapes: dict[str, Annotated[Circle | Square, Field(discriminator="shape")]] = Field(default_factory=dict)
+
+
+FIVE_MISTAKES = """\
+titel: a
+size: [2, x]
+shapes:
+  one: {shape: circle, radius: wide}
+  two: {shape: line}
+  three:
+    shape: square
+    sid: 3
+"""
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -49,8 +61,7 @@ def test_lists_become_tuples_and_scientific_notation_is_a_number(tmp_path: Path)
 
 
 def test_all_mistakes_come_in_one_go_with_their_lines(tmp_path: Path) -> None:
-    text = "titel: a\nsize: [2, x]\nshapes:\n  one: {shape: circle, radius: wide}\n  two: {shape: line}\n  three:\n    shape: square\n    sid: 3\n"
-    found = problems(written(tmp_path, text))
+    found = problems(written(tmp_path, FIVE_MISTAKES))
     assert [(line, key) for line, key, _ in found] == [
         (0, "title"),
         (1, "titel"),

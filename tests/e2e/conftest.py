@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,8 +60,8 @@ def results(workspace: Path, study: str = "smoke") -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """The smoke study, run once for all tests that only look."""
     ran = medtrimix("run", SMOKE, workspace=tmp_path_factory.mktemp("smoke") / "workspace")
     assert ran.code == 0, ran.output
-    yield ran
+    return ran

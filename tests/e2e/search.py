@@ -52,9 +52,7 @@ def found_in(data: bytes, *, patterns: Mapping[str, bytes]) -> set[str]:
     readings = [*_spellings(data)]
     for text in _spellings(data):
         readings += [spelling for decoded in _decoded(text) for spelling in _spellings(decoded)]
-    return {
-        name for name, pattern in patterns.items() if any(re.search(pattern, reading) for reading in readings)
-    }
+    return {name for name, pattern in patterns.items() if any(re.search(pattern, reading) for reading in readings)}
 
 
 def _spellings(data: bytes) -> Iterator[bytes]:

@@ -113,9 +113,38 @@ def test_the_report_asks_for_nothing_outside(smoke: Ran) -> None:
     assert len(page) > 50_000
 
 
-def test_a_study_without_network_is_a_study(smoke: Ran, tmp_path: Path) -> None:
-    """The run was in a process of its own; here one plans and checks with every socket refused."""
-    guard = "import socket\ndef refuse(*a, **k): raise AssertionError('network')\nsocket.socket.connect = refuse\n"
-    code = f"{guard}import sys\nsys.argv = ['medtrimix', 'results', '--workspace', {str(smoke.workspace)!r}]\nfrom medtrimix.cli import main\nmain()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert "smoke" in done.stdout
+def test_the_whole_chain_opens_no_connection(tmp_path: Path) -> None:
+    """Every process of a run refuses to connect: the hook sits in a `sitecustomize` that workers load too."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket\n"
+        "_connect = socket.socket.connect\n"
+        "def connect(self, address):\n"
+        "    if isinstance(address, tuple):\n"
+        f"        open({str(tmp_path / 'tried')!r}, 'a').write(repr(address))\n"
+        "        raise OSError('no network')\n"
+        "    return _connect(self, address)\n"
+        "socket.socket.connect = connect\n"
+        "def resolve(*arguments, **keywords):\n"
+        f"    open({str(tmp_path / 'tried')!r}, 'a').write(repr(arguments))\n"
+        "    raise OSError('no network')\n"
+        "socket.getaddrinfo = resolve\n"
+    )
+    ran = medtrimix("run", SMOKE, workspace=tmp_path / "workspace", env={"PYTHONPATH": str(tmp_path)})
+    assert ran.code == 0, ran.output
+    assert not (tmp_path / "tried").exists(), (tmp_path / "tried").read_text()
+
+
+def test_the_guard_against_connections_can_fail(tmp_path: Path) -> None:
+    """A process with the same hook is caught when it looks up a host."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket\ndef resolve(*arguments, **keywords):\n    raise OSError('no network')\nsocket.getaddrinfo = resolve\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "import urllib.request; urllib.request.urlopen('http://example.org')"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(tmp_path / "workspace") | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode != 0
+    assert "no network" in done.stderr

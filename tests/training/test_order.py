@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -44,5 +46,5 @@ def test_learning_rate_rises_then_falls() -> None:
     factors = [warmup_cosine(step, total_steps=12, warmup_steps=4) for step in range(12)]
     assert factors[:5] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
     assert factors[8] == pytest.approx(0.5)
-    assert all(later < earlier for earlier, later in zip(factors[4:], factors[5:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(factors[4:]))
     assert factors[-1] > 0

@@ -37,6 +37,7 @@ class Watch:
         self.curve = {done: value for done, value in self.curve.items() if done < step}
 
     def step(self, step: int, *, total_steps: int, terms: Mapping[str, float]) -> None:
+        assert step < total_steps
         self.curve[step] = terms["loss"]
 
     def flush(self) -> None:

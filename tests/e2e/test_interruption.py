@@ -1,0 +1,218 @@
+"""A study that is killed, stopped or started twice ends with the numbers of one that nobody disturbed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from .conftest import REPO, SMOKE, Ran, command, done_markers, environment, medtrimix
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="finds a study's processes in /proc"),
+]
+
+_OVERRIDES = {
+    "phantom.patients": "30",
+    "compute.checkpoint_every_s": "0",  # after every step
+    "pretrain.image_budget": "6000",  # 62 steps, a few seconds
+    "pretrain.arms": "{trimix: {method: trimix}}",
+    "learn.strategies": "[linear]",
+    "learn.label_budgets": "[1.0]",
+    "learn.label_seeds": "1",
+    "evaluate.bootstrap": "100",
+}
+_STUDY = ("run", SMOKE, *(word for key, value in _OVERRIDES.items() for word in ("--set", f"{key}={value}")))
+_STEPS = 62
+_HANG_S = 300.0
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Workspace of the study, run in one go. Workspaces beside it share its secret, so their numbers must agree."""
+    ran = medtrimix(*_STUDY, workspace=tmp_path_factory.mktemp("interruption") / "undisturbed")
+    assert ran.code == 0, ran.output
+    return ran.workspace
+
+
+@dataclass
+class Running:
+    """A study under way, in a process group of its own, as a terminal starts it."""
+
+    workspace: Path
+    name: str = "first"
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command(*_STUDY, workspace=self.workspace),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=REPO,
+                env=environment(self.workspace),
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> Path:
+        return self.workspace.with_name(f"{self.workspace.name}-{self.name}.log")
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        give_up = time.monotonic() + _HANG_S
+        while not condition():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < give_up, self.log.read_text()
+            time.sleep(0.02)
+
+    def processes(self) -> set[int]:
+        """Living processes of the group: the command itself and all that it started."""
+        return {pid for pid, (state, group) in _processes().items() if group == self.process.pid and state != "Z"}
+
+    def ended(self) -> Ran:
+        code = self.process.wait(_HANG_S)
+        return Ran(self.workspace, code, self.log.read_text())
+
+
+def _processes() -> dict[int, tuple[str, int]]:
+    """State and process group of every process."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue  # it has just ended
+        found[int(folder.name)] = state, int(group)
+    return found
+
+
+def _steps_trained(workspace: Path) -> int:
+    """Points of the curve of a pretraining that has saved its state."""
+    return sum(
+        len((checkpoint.parent / "curves.jsonl").read_text().splitlines())
+        for checkpoint in (workspace / "steps" / "pretrain").glob("*/checkpoint.pt")
+    )
+
+
+def _curve(workspace: Path) -> list[dict[str, float]]:
+    [path] = (workspace / "steps" / "pretrain").glob("*/curves.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _numbers(workspace: Path) -> dict[str, object]:
+    """Everything that must not depend on what happened on the way: weights, curves without the clock, results."""
+    curve = [{name: value for name, value in point.items() if name != "time"} for point in _curve(workspace)]
+    files = [*(workspace / "steps" / "pretrain").glob("*/encoder.safetensors"), workspace / "results/smoke/results.csv"]
+    return {"curve": curve, **{str(path.relative_to(workspace)): path.read_bytes() for path in files}}
+
+
+def _studies(workspace: Path) -> list[tuple[str, str]]:
+    """Run id and status of every study that MLflow knows."""
+    query = (
+        "select run_uuid, status from runs join tags using (run_uuid) where key = 'medtrimix.kind' and value = 'study'"
+    )
+    with closing(sqlite3.connect(workspace / "mlflow" / "mlflow.db")) as database:
+        return list(database.execute(query))
+
+
+def _leftovers(workspace: Path) -> list[Path]:
+    return [path for path in workspace.rglob("*") if path.suffix == ".tmp" or path.name == "checkpoint.pt"]
+
+
+def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(undisturbed: Path) -> None:
+    workspace = undisturbed.with_name("killed")
+    study = Running(workspace)
+    study.wait_until(lambda: _steps_trained(workspace) >= 5)
+    assert len(study.processes()) > 1
+    os.kill(study.process.pid, signal.SIGKILL)
+    killed_at = time.time()
+    study.process.wait()
+    while study.processes():
+        assert time.time() - killed_at < 20, "workers outlive the process that started them"
+        time.sleep(0.05)
+    assert len(_curve(workspace)) < _STEPS, "the kill came too late to show anything"
+    [(parent, status)] = _studies(workspace)
+    assert status == "RUNNING"
+    ran = medtrimix(*_STUDY, workspace=workspace)
+    assert ran.code == 0, ran.output
+    assert _numbers(workspace) == _numbers(undisturbed)
+    seconds = [point["time"] - killed_at for point in _curve(workspace)]
+    assert seconds[0] < seconds[3] < 0 < seconds[-1], "it began anew instead of going on"
+    assert _studies(workspace) == [(parent, "FINISHED")]
+    assert _leftovers(workspace) == []
+
+
+def test_ctrl_c_stops_politely_and_the_same_command_goes_on(undisturbed: Path) -> None:
+    workspace = undisturbed.with_name("stopped")
+    study = Running(workspace)
+    study.wait_until(lambda: _steps_trained(workspace) >= 5)
+    os.killpg(study.process.pid, signal.SIGINT)  # as the terminal does: the workers get it too
+    stopped_at = time.time()
+    ran = study.ended()
+    assert time.time() - stopped_at < 30
+    assert ran.code == 1
+    assert "Stopping at the next safe point" in ran.output
+    assert ran.output.rstrip().endswith("The same command goes on from here.")
+    assert "Traceback" not in ran.output
+    assert study.processes() == set()
+    [(parent, status)] = _studies(workspace)
+    assert status == "KILLED"
+    ran = medtrimix(*_STUDY, workspace=workspace)
+    assert ran.code == 0, ran.output
+    assert _numbers(workspace) == _numbers(undisturbed)
+    seconds = [point["time"] - stopped_at for point in _curve(workspace)]
+    assert seconds[0] < seconds[3] < 0 < seconds[-1], "it began anew instead of going on"
+    assert _studies(workspace) == [(parent, "FINISHED")]
+    assert _leftovers(workspace) == []
+
+
+def test_two_at_once_share_the_work(undisturbed: Path) -> None:
+    workspace = undisturbed.with_name("shared")
+    both = [Running(workspace, name) for name in ("first", "second")]
+    made: set[tuple[str, int]] = set()
+    while any(study.process.poll() is None for study in both):
+        made |= _made(workspace)
+        time.sleep(0.02)
+    made |= _made(workspace)
+    for study in both:
+        ran = study.ended()
+        assert ran.code == 0, ran.output
+        assert "AUC [95% interval]" in ran.output
+    assert _numbers(workspace) == _numbers(undisturbed)
+    assert sorted(name for name, _ in made) == sorted(done_markers(undisturbed)), "a task was done twice"
+    assert {status for _, status in _studies(workspace)} == {"FINISHED"}
+
+
+def _made(workspace: Path) -> set[tuple[str, int]]:
+    """Finished tasks and when they were finished; one that is done again shows up with two times."""
+    markers = (workspace / "steps").glob("*/*/done.json")
+    return {(str(path.parent.relative_to(workspace)), path.stat().st_mtime_ns) for path in markers}
+
+
+def test_a_changed_number_would_be_seen(undisturbed: Path, tmp_path: Path) -> None:
+    """Companion: one loss in its last digit, one weight in its last bit."""
+    workspace = tmp_path / "workspace"
+    for path in (undisturbed / "steps" / "pretrain").glob("*/*"):
+        copy = workspace / path.relative_to(undisturbed)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    (workspace / "results" / "smoke").mkdir(parents=True)
+    for name in ("results.csv",):
+        (workspace / "results" / "smoke" / name).write_bytes((undisturbed / "results" / "smoke" / name).read_bytes())
+    assert _numbers(workspace) == _numbers(undisturbed)
+    [weights] = (workspace / "steps" / "pretrain").glob("*/encoder.safetensors")
+    data = bytearray(weights.read_bytes())
+    data[-4] ^= 1
+    weights.write_bytes(data)
+    assert _numbers(workspace) != _numbers(undisturbed)
