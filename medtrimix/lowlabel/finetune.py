@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -10,9 +13,10 @@ from torch import Tensor, nn
 from medtrimix.config.digest import seed_from
 from medtrimix.errors import Interrupted, NumericalError
 from medtrimix.lowlabel.options import FinetuneOptions
-from medtrimix.lowlabel.schedule import batch_positions, batch_size, curve_steps, learning_rate_factor, planned_steps
+from medtrimix.lowlabel.schedule import batch_positions, batch_size, curve_steps, planned_steps
 from medtrimix.lowlabel.task import Hooks, Labelled, Rows, Task, Vision, require_every_class
 from medtrimix.metrics.evaluate import evaluate
+from medtrimix.schedule import warmup_cosine
 
 _PREDICTION_BATCH = 256
 
@@ -80,7 +84,7 @@ def _train(classifier: Classifier, *, task: Task, options: FinetuneOptions, hook
         weight_decay=options.weight_decay,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: learning_rate_factor(step, steps=steps, warmup=options.warmup)
+        optimiser, partial(warmup_cosine, total_steps=steps, warmup_steps=math.ceil(options.warmup * steps))
     )
     losses = []
     classifier.train()

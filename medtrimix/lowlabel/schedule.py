@@ -22,14 +22,6 @@ def planned_steps(options: FinetuneOptions, *, labels: int) -> int:
     return min(max(steps, options.min_steps), options.max_steps)
 
 
-def learning_rate_factor(step: int, *, steps: int, warmup: float) -> float:
-    """Factor in 0..1 on the peak learning rate at `step` of `steps`: a linear rise, then a half cosine down."""
-    rise = math.ceil(warmup * steps)
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
-
-
 def batch_positions(step: int, *, labels: int, batch: int, seed: int) -> Rows:
     """Which of the labelled images are in the batch of a step: positions in 0..labels-1.
 

@@ -47,7 +47,7 @@ class Lung:
         """`count` points, uniform in the lung, `(count, 3)` mm.
 
         Each is the first of its own 16 candidates in the outline that lies in the lung, so that a deeper breath, which
-        moves the lung's border, moves no other point. Where none does (about once in 10,000) it is the hilum.
+        moves the lung's border, moves no other point. Where none does (about twice in 10,000) it is the hilum.
         """
         unit_S3 = rng.normal(size=(count * _CANDIDATES, 3))
         unit_S3 *= (rng.random(len(unit_S3)) ** (1 / 3) / np.linalg.norm(unit_S3, axis=1))[:, None]

@@ -14,8 +14,8 @@ from lightning.fabric import Fabric
 from torch import nn
 
 from medtrimix.errors import Interrupted, NumericalError
+from medtrimix.schedule import warmup_cosine
 from medtrimix.training import checkpoint
-from medtrimix.training.schedule import warmup_cosine
 
 BatchT = TypeVar("BatchT")
 

@@ -137,7 +137,10 @@ def test_the_whole_chain_opens_no_connection(tmp_path: Path) -> None:
 def test_the_guard_against_connections_can_fail(tmp_path: Path) -> None:
     """A process with the same hook is caught when it looks up a host."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import socket\ndef resolve(*arguments, **keywords):\n    raise OSError('no network')\nsocket.getaddrinfo = resolve\n"
+        "import socket\n"
+        "def resolve(*arguments, **keywords):\n"
+        "    raise OSError('no network')\n"
+        "socket.getaddrinfo = resolve\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", "import urllib.request; urllib.request.urlopen('http://example.org')"],

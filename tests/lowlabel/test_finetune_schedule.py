@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from medtrimix.lowlabel.options import FinetuneOptions, LinearOptions, StrategyOptions
-from medtrimix.lowlabel.schedule import batch_positions, batch_size, curve_steps, learning_rate_factor, planned_steps
+from medtrimix.lowlabel.schedule import batch_positions, batch_size, curve_steps, planned_steps
 
 OPTIONS = FinetuneOptions(epochs=10, min_steps=50, max_steps=400, batch_size=32, min_batches_per_epoch=2)
 
@@ -47,16 +47,6 @@ def test_every_image_comes_once_in_every_pass(labels: int, batch: int, seed: int
 def test_passes_and_seeds_have_orders_of_their_own() -> None:
     orders = {tuple(batch_positions(step, labels=30, batch=30, seed=seed)) for step in range(5) for seed in range(5)}
     assert len(orders) == 25
-
-
-def test_learning_rate_rises_then_falls_to_nothing() -> None:
-    factors = np.array([learning_rate_factor(step, steps=100, warmup=0.1) for step in range(101)])
-    assert factors[0] == pytest.approx(0.1)
-    assert factors[9:11] == pytest.approx([1, 1])
-    assert factors[55] == pytest.approx(0.5)  # half way down the cosine
-    assert factors[100] == pytest.approx(0)
-    assert (np.diff(factors[:10]) > 0).all()
-    assert (np.diff(factors[10:]) < 0).all()
 
 
 def test_without_warmup_it_starts_at_the_peak() -> None:

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from medtrimix.schedule import warmup_cosine
 from medtrimix.training.order import StepOrder
-from medtrimix.training.schedule import warmup_cosine
 
 
 def test_an_epoch_shows_each_row_once_except_the_remainder() -> None:
@@ -41,10 +41,12 @@ def test_a_batch_is_never_larger_than_the_data() -> None:
     assert sorted(StepOrder(np.arange(3), batch_size=256, seed=0).rows(5)) == [0, 1, 2]
 
 
-def test_learning_rate_rises_then_falls() -> None:
+def test_learning_rate_rises_then_falls_to_nothing() -> None:
     # Worked by hand: warm-up of 4 gives 1/4 .. 4/4; then half a cosine over 8 steps, in the middle of it 1/2.
     factors = [warmup_cosine(step, total_steps=12, warmup_steps=4) for step in range(12)]
     assert factors[:5] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
     assert factors[8] == pytest.approx(0.5)
     assert all(later < earlier for earlier, later in pairwise(factors[4:]))
     assert factors[-1] > 0
+    assert warmup_cosine(12, total_steps=12, warmup_steps=4) == pytest.approx(0)
+    assert warmup_cosine(0, total_steps=10, warmup_steps=0) == 1

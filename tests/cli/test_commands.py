@@ -1,0 +1,71 @@
+"""The commands as they are typed: output, errors and exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from medtrimix import __version__
+from medtrimix.cli import main
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """Exit code of `medtrimix words...`."""
+    monkeypatch.setattr("sys.argv", ["medtrimix", *words])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return int(stopped.value.code or 0)
+
+
+def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert typed(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_schema_is_json_with_every_section(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert typed(monkeypatch, "schema") == 0
+    sections = json.loads(capsys.readouterr().out)["properties"]
+    assert {"name", "seed", "data", "split", "pretrain", "learn", "evaluate", "compute", "tracking"} <= sections.keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["run", "absent.yaml"], "There is no file"),
+        (["check", "absent.yaml"], "There is no file"),
+        (["check", "study.yaml", "--set", "seed"], "a.b=c"),
+        (["check", "study.yaml", "--set", "seed=-1"], "seed"),
+        (["results"], "no results yet"),
+        (["ui"], "Nothing was recorded"),
+        (["demo-data", "full"], "not empty"),
+    ],
+)
+def test_bad_input_is_told_in_one_message_with_code_2(
+    words: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "study.yaml").write_text(
+        "name: study\ndata: {source: phantom}\npretrain:\n  arms:\n    scratch: {method: none}\n"
+    )
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    assert typed(monkeypatch, *words) == 2
+    error = capsys.readouterr().err
+    assert told in error.replace("\n", " ")
+    assert "Traceback" not in error
+    assert not (tmp_path / "workspace").exists()
+
+
+def test_demo_data_is_a_folder_that_ingest_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "demo"
+    assert typed(monkeypatch, "demo-data", str(folder), "--patients", "3") == 0
+    assert (folder / "labels.csv").is_file()
+    assert "medtrimix run pipelines/chest_xray.yaml --set data.source=" in capsys.readouterr().out
