@@ -49,10 +49,6 @@ def test_passes_and_seeds_have_orders_of_their_own() -> None:
     assert len(orders) == 25
 
 
-def test_without_warmup_it_starts_at_the_peak() -> None:
-    assert learning_rate_factor(0, steps=10, warmup=0) == 1
-
-
 def test_the_curve_has_its_points_and_the_last_step() -> None:
     assert curve_steps(OPTIONS, steps=100) == {20, 40, 60, 80, 100}
     assert curve_steps(OPTIONS, steps=3) == {1, 2, 3}
