@@ -1,0 +1,146 @@
+"""The guides agree with the code: links, keys, defaults, and every table that lists what the code has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from doc_pages import REPO, anchors, blocks, code, links, pages, section, table
+from ruamel.yaml import YAML
+
+from medtrimix.data.options import AuditOptions
+from medtrimix.errors import ConfigError
+from medtrimix.ingest.options import DataOptions
+from medtrimix.ingest.verdict import Verdict
+from medtrimix.methods.options import TriMixOptions
+from medtrimix.metrics.definitions import METRICS
+from medtrimix.pipeline.study import Study, load_study
+
+PAGES = pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(REPO)))
+MINIMAL = {
+    "name": "name: example",
+    "data": "data: {source: phantom}",
+    "pretrain": "pretrain: {arms: {scratch: {method: none}}}",
+}
+TABLES = {
+    ("docs/your_own_data.md", "Verdicts"): {verdict.value for verdict in Verdict},
+    ("docs/your_own_data.md", "Options of `data`"): set(DataOptions.model_fields),
+    ("docs/trimix.md", "Options"): set(TriMixOptions.model_fields) - {"method"},
+    ("docs/evaluation.md", "Metrics"): set(METRICS),
+    ("docs/evaluation.md", "The leakage audit"): set(get_args(AuditOptions.model_fields["on_leak"].annotation)),
+    ("README.md", "The pipeline file"): set(Study.model_fields),
+}
+"""What the tables of the guides must list, no more and no less."""
+
+
+def read(page: str) -> str:
+    return (REPO / page).read_text(encoding="utf-8")
+
+
+def broken_links(text: str, *, folder: Path) -> list[str]:
+    """Relative links that lead nowhere: no such file, or no such heading in it."""
+    found = []
+    for target in links(text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        path = folder / name if name else None
+        if path is None:
+            broken = anchor not in anchors(text)
+        else:
+            broken = not path.exists() or bool(anchor) and anchor not in anchors(path.read_text(encoding="utf-8"))
+        found += [target] if broken else []
+    return found
+
+
+def unknown_keys(text: str) -> list[str]:
+    """Keys of `--set key=value` that no pipeline file has; `a.b` is the placeholder."""
+    keys = re.findall(r"--set ([\w.]+)=", code(text))
+    return [key for key in keys if key != "a.b" and not _has(Study.model_json_schema(), key.split("."))]
+
+
+def _has(schema: dict[str, Any], path: list[str], node: dict[str, Any] | None = None) -> bool:
+    node = schema if node is None else node
+    if "$ref" in node:
+        return _has(schema, path, schema["$defs"][node["$ref"].rpartition("/")[2]])
+    if not path:
+        return True
+    return path[0] in node.get("properties", {}) and _has(schema, path[1:], node["properties"][path[0]])
+
+
+def wrong_defaults(text: str) -> list[str]:
+    """Keys of `data` for which a table names another default than the code."""
+    found = []
+    for key, (said, *_) in table(text).items():
+        field = DataOptions.model_fields[key]
+        shown = YAML(typ="safe").load(said.strip("`"))
+        right = said == "needed" if field.is_required() else shown == _plain(field.default)
+        found += [] if right else [key]
+    return found
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+@PAGES
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken_links(page.read_text(encoding="utf-8"), folder=page.parent) == []
+
+
+def test_links_can_be_broken() -> None:
+    text = "# Here\n[a](README.md) [b](nowhere.md) [c](README.md#nothing) [d](#here) [e](#there) [f](https://x.org)"
+    assert broken_links(text, folder=REPO) == ["nowhere.md", "README.md#nothing", "#there"]
+
+
+@PAGES
+def test_overridden_keys_exist(page: Path) -> None:
+    assert unknown_keys(page.read_text(encoding="utf-8")) == []
+
+
+def test_overridden_keys_can_be_wrong() -> None:
+    assert unknown_keys("`--set learn.seeds=3 --set data.source=x --set data.source.x=y`") == [
+        "learn.seeds",
+        "data.source.x",
+    ]
+
+
+def load_example(block: str, *, folder: Path) -> Study:
+    """An excerpt of a pipeline file, loaded with the least that a study needs besides."""
+    path = folder / "example.yaml"
+    needed = [line for key, line in MINIMAL.items() if not re.search(rf"^{key}:", block, re.MULTILINE)]
+    path.write_text("\n".join([block, *needed]), encoding="utf-8")
+    return load_study(path)
+
+
+@PAGES
+def test_excerpts_of_pipeline_files_load(page: Path, tmp_path: Path) -> None:
+    for block in blocks(page.read_text(encoding="utf-8"), language="yaml"):
+        load_example(block, folder=tmp_path)
+
+
+def test_excerpts_can_be_wrong(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'precision'"):
+        load_example("compute: {precison: fp32}", folder=tmp_path)
+
+
+@pytest.mark.parametrize(("page", "heading"), TABLES, ids=lambda part: str(part))
+def test_tables_are_complete(page: str, heading: str) -> None:
+    assert set(table(section(read(page), heading))) == TABLES[page, heading]
+
+
+def test_a_table_can_be_incomplete() -> None:
+    text = section(read("docs/your_own_data.md"), "Verdicts")
+    without = re.sub(r"^\| `timeout` .*\n", "", text, flags=re.MULTILINE)
+    assert {verdict.value for verdict in Verdict} - set(table(without)) == {"timeout"}
+
+
+def test_the_defaults_are_those_of_the_code() -> None:
+    assert wrong_defaults(section(read("docs/your_own_data.md"), "Options of `data`")) == []
+
+
+def test_the_defaults_can_be_wrong() -> None:
+    text = section(read("docs/your_own_data.md"), "Options of `data`")
+    assert wrong_defaults(text.replace("| `30` |", "| `60` |")) == ["timeout_s"]
