@@ -1,7 +1,7 @@
 """The error tree: what happened, where, and what to do about it.
 
     MedtrimixError             exit code 1
-    ├── InputError             exit code 2: something that the user gave us; nothing was run, nothing was lost
+    ├── InputError             exit code 2: something that the user gave us; what was finished before is kept
     │   ├── ConfigError        one or many problems of a pipeline file, each with its line
     │   ├── SourceError        images or labels that can't be read, joined or trusted
     │   ├── LabelBudgetError   more labels asked for than there are

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 
 def main() -> None:
     """Entry point of `medtrimix`. Exit codes: 0 done, 1 a run failed or was stopped, 2 bad input."""
     from medtrimix.cli.app import app
-    from medtrimix.cli.console import complain
+    from medtrimix.cli.console import complain, err
     from medtrimix.errors import MedtrimixError
 
     try:
@@ -18,4 +19,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         complain("Stopped. The same command goes on from here.")
+        sys.exit(1)
+    except Exception as error:  # a bug: where it happened helps, its message could quote an identifier
+        err.print("".join(traceback.format_tb(error.__traceback__)), markup=False, soft_wrap=True)
+        complain(f"{type(error).__name__}, which is a bug of medtrimix; finished steps are kept.")
         sys.exit(1)

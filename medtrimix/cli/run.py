@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from medtrimix.cli.console import out
 from medtrimix.cli.display import Display, plan_table
 from medtrimix.cli.results import print_table
+from medtrimix.errors import Interrupted
+from medtrimix.errors import InputError
 from medtrimix.pipeline.machine import resolve
 from medtrimix.pipeline.plan import Plan, make_plan
 from medtrimix.pipeline.published import is_published, results_folder
@@ -15,8 +18,20 @@ from medtrimix.pipeline.study import load_study
 
 
 def run_study(pipeline: Path, *, overrides: tuple[str, ...], workspace: Path) -> None:
-    """Runs what is not done, publishes what is not published, prints the table."""
+    """Runs what is not done, publishes what is not published, prints the table.
+
+    Raises:
+        MedtrimixError: what went wrong, Ctrl-C included.
+    """
+    try:
+        _run_study(pipeline, overrides=overrides, workspace=workspace)
+    except KeyboardInterrupt:  # while no task was running; left to typer, it would end without a word
+        raise Interrupted("Stopped.", fix="The same command goes on from here.") from None
+
+
+def _run_study(pipeline: Path, *, overrides: tuple[str, ...], workspace: Path) -> None:
     study = load_study(pipeline, overrides=overrides)
+    _require_writable(workspace)
     with out.status("Reading the source …"):
         plan = make_plan(study, machine=resolve(study.compute), workspace=workspace.resolve())
         done = done_tasks(plan, workspace=workspace.resolve())
@@ -27,6 +42,19 @@ def run_study(pipeline: Path, *, overrides: tuple[str, ...], workspace: Path) ->
     print_table(folder)
     out.print(f"Report: {workspace / 'results' / study.name / 'report.html'}", soft_wrap=True)
     out.print(f"Runs:   medtrimix ui --workspace {workspace}", soft_wrap=True)
+
+
+def _require_writable(workspace: Path) -> None:
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The workspace can't be made: {error.strerror}.", where=str(workspace)) from None
+    if not os.access(workspace, os.W_OK | os.X_OK):
+        raise InputError(
+            "The workspace can't be written to.",
+            where=str(workspace),
+            fix="Give it to the user who runs this, or choose another with --workspace.",
+        )
 
 
 def _work(plan: Plan, *, workspace: Path, done: frozenset[str]) -> None:

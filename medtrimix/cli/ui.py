@@ -27,6 +27,8 @@ def serve(workspace: Path, *, port: int) -> None:
     base = f"http://127.0.0.1:{port}"
     for marker in sorted((workspace / "results").glob("*/published.json")):
         facts = read_json(marker)
+        if not facts["local"]:
+            continue  # recorded on another server, whose pages are there
         pages = links(base, experiment_id=facts["experiment_id"], run_id=facts["run_id"])
         out.print(f"[bold]{marker.parent.name}[/]")
         for name in ("study", "report", "cells", "curves"):

@@ -78,9 +78,11 @@ class StepCache:
             yield folder
 
     def clear(self, step: str, *, key: str) -> None:
-        """Removes what an earlier, unfinished attempt left, except a checkpoint and its curves."""
+        """Removes what an earlier, unfinished attempt left; beside a checkpoint only the files that it half wrote."""
         folder = self.folder(step, key=key)
         if (folder / CHECKPOINT).is_file():
+            for path in folder.glob(".*.tmp"):
+                path.unlink()
             return
         for path in folder.iterdir():
             if path.is_dir():

@@ -28,8 +28,9 @@ def is_published(plan: Plan, *, workspace: Path) -> bool:
 
 
 def mark_published(plan: Plan, *, workspace: Path, run_id: str, experiment_id: str) -> None:
-    """Says so, and which run in MLflow has them."""
-    facts = {"digest": _digest(plan), "run_id": run_id, "experiment_id": experiment_id}
+    """Says so, and which run in MLflow has them; `local`: in the workspace's own database."""
+    local = plan.study.tracking.uri is None
+    facts = {"digest": _digest(plan), "local": local, "run_id": run_id, "experiment_id": experiment_id}
     write_json(results_folder(plan, workspace=workspace) / _MARKER, facts)
 
 

@@ -97,6 +97,10 @@ class _Runner:
                 for future in finished:
                     self._collect(future)
                 self._report_progress()
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.kill()  # a second Ctrl-C, or a worker that died: whatever they do is cut off, nothing is lost
+            raise
         finally:
             restore()
             self._pool.shutdown(wait=True, cancel_futures=True)

@@ -148,7 +148,9 @@ def _missing_files(document: Document) -> tuple[Problem, ...]:
     ):
         values = document.data.get(section)
         text = values.get(key) if isinstance(values, dict) else None
-        if not isinstance(text, str) or text == "phantom" or expand(text).exists():
+        if not isinstance(text, str) or text == "phantom":
+            continue
+        if expand(text).is_file() or (expand(text).exists() and what != "file"):
             continue
         hint = " (MEDTRIMIX_DATA, or ./data when it is not set, is expanded)" if "${MEDTRIMIX_DATA}" in text else ""
         line = document.line((section, key))

@@ -56,7 +56,12 @@ def published(plan: Plan, *, workspace: Path, done: frozenset[str]) -> Iterator[
     tracker.finish(recording.parent_id, "FINISHED")
     frozen = split.frozen_file(StepCache(workspace / "steps").folder("split", key=plan.of_step("split")[0].key))
     shutil.copyfile(frozen, results_folder(plan, workspace=workspace) / "split.csv")
-    mark_published(plan, workspace=workspace, run_id=recording.parent_id, experiment_id=tracker.experiment_id)
+    mark_published(
+        plan,
+        workspace=workspace,
+        run_id=recording.parent_id,
+        experiment_id=tracker.experiment_id,
+    )
 
 
 def _dataset(study: Study, *, plan: Plan, workspace: Path) -> DatasetCard:

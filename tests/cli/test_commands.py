@@ -37,6 +37,7 @@ def test_schema_is_json_with_every_section(monkeypatch: pytest.MonkeyPatch, caps
         (["check", "absent.yaml"], "There is no file"),
         (["check", "study.yaml", "--set", "seed"], "a.b=c"),
         (["check", "study.yaml", "--set", "seed=-1"], "seed"),
+        (["run", "study.yaml", "--workspace", "full/file"], "workspace can't be made"),
         (["results"], "no results yet"),
         (["ui"], "Nothing was recorded"),
         (["demo-data", "full"], "not empty"),

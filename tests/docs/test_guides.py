@@ -50,7 +50,7 @@ def broken_links(text: str, *, folder: Path) -> list[str]:
         if path is None:
             broken = anchor not in anchors(text)
         else:
-            broken = not path.exists() or bool(anchor) and anchor not in anchors(path.read_text(encoding="utf-8"))
+            broken = not path.exists() or (anchor and anchor not in anchors(path.read_text(encoding="utf-8")))
         found += [target] if broken else []
     return found
 

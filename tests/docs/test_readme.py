@@ -14,7 +14,7 @@ from medtrimix.cli.app import app
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
 TREE = blocks(section(README, "The repository"), language="text")[0]
-LISTED_IN_FULL = ("medtrimix", "pipelines", "docs", "data_manifests")
+LISTED_IN_FULL = ("medtrimix", "pipelines", "docs", "data_manifests", "docker")
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
