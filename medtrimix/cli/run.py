@@ -8,8 +8,7 @@ from pathlib import Path
 from medtrimix.cli.console import out
 from medtrimix.cli.display import Display, plan_table
 from medtrimix.cli.results import print_table
-from medtrimix.errors import Interrupted
-from medtrimix.errors import InputError
+from medtrimix.errors import InputError, Interrupted
 from medtrimix.pipeline.machine import resolve
 from medtrimix.pipeline.plan import Plan, make_plan
 from medtrimix.pipeline.published import is_published, results_folder

@@ -25,7 +25,8 @@ class PhantomOptions(Config):
         prevalence: share of studies with an opacity.
         persistence: chance that the next study of a person shows the same finding (or none) again; otherwise a new
             finding is drawn at `prevalence`.
-        opacity_radius_mm: overall radius of an opacity.
+        opacities: fewest and most opacities of a study that has any, spread over both lungs.
+        opacity_radius_mm: overall radius of one.
         opacity_density: its attenuation at the core, 0 = aerated lung, 1 = water (consolidation).
         lung_mottle: standard deviation of uneven aeration, which every lung has, in the same units.
         quanta_per_mm2: detected X-ray quanta where nothing is in the beam; fewer is noisier.
@@ -36,14 +37,15 @@ class PhantomOptions(Config):
     image_px: int = Field(default=96, ge=32, le=1024)
     prevalence: float = Field(default=0.5, ge=0, le=1)
     persistence: float = Field(default=0.5, ge=0, le=1)
-    opacity_radius_mm: Range = (45.0, 85.0)
-    opacity_density: Range = (0.5, 1.0)
+    opacities: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=20)]] = (1, 5)
+    opacity_radius_mm: Range = (30.0, 60.0)
+    opacity_density: Range = (0.6, 1.0)
     lung_mottle: float = Field(default=0.06, ge=0, le=1)
     quanta_per_mm2: float = Field(default=2500.0, ge=1)
 
     @model_validator(mode="after")
     def _ranges_rise(self) -> Self:
-        for name in ("opacity_radius_mm", "opacity_density"):
+        for name in ("opacities", "opacity_radius_mm", "opacity_density"):
             low, high = getattr(self, name)
             if low > high:
                 raise ValueError(f"{name}: the first number must not be larger than the second")

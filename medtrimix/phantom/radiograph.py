@@ -45,9 +45,17 @@ def radiograph(appointment: Appointment, *, options: PhantomOptions, seed: int) 
 
 
 def _findings(appointment: Appointment, thorax: Thorax, *, options: PhantomOptions, seed: int) -> tuple[Swarm, ...]:
-    """The opacity of this episode, in the same place in all of its images; nothing in a normal chest."""
+    """The opacities of this episode, in the same places in all of its images; nothing in a normal chest."""
     if appointment.label != OPACITY:
         return ()
     rng = stream(seed, "finding", appointment.patient, appointment.episode)
-    radius_mm, density = rng.uniform(*options.opacity_radius_mm), rng.uniform(*options.opacity_density)
-    return (opacity(thorax.lungs[rng.integers(2)], rng, radius_mm=radius_mm, density=density),)
+    fewest, most = options.opacities
+    return tuple(
+        opacity(
+            thorax.lungs[rng.integers(2)],
+            rng,
+            radius_mm=rng.uniform(*options.opacity_radius_mm),
+            density=rng.uniform(*options.opacity_density),
+        )
+        for _ in range(rng.integers(fewest, most + 1))
+    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -122,7 +123,8 @@ class _Runner:
                 return
             if self._done.issuperset(task.after):
                 self._waiting.remove(task)
-                future = self._pool.submit(worker.execute, self._job(task), root=self._root)
+                with _ctrl_c_held_back():
+                    future = self._pool.submit(worker.execute, self._job(task), root=self._root)
                 self._running[future] = task
                 for observer in self._observers:
                     observer.started(task)
@@ -170,6 +172,16 @@ class _Runner:
                 continue
             for observer in self._observers:
                 observer.progressed(task, facts["done"], facts["total"], facts["unit"])
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Processes started in here never see a Ctrl-C, not even before their first line; ours comes afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _on_signals(stop: Callable[[], None]) -> Callable[[], None]:

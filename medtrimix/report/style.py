@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from medtrimix.config.files import replacing
 from medtrimix.report.study import UNTRAINED, Study
 from medtrimix.report.wording import arm_title
 
@@ -80,5 +81,7 @@ def save(figure: Figure, folder: Path, *, name: str) -> None:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # the layout is found; finding it again for each format takes half the time
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        figure.savefig(folder / f"{name}.svg", metadata=nothing)
-        figure.savefig(folder / f"{name}.png", dpi=150, metadata={"Software": None})
+        with replacing(folder / f"{name}.svg") as temporary:
+            figure.savefig(temporary, format="svg", metadata=nothing)
+        with replacing(folder / f"{name}.png") as temporary:
+            figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})

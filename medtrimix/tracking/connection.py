@@ -55,7 +55,7 @@ def _create_database(path: Path, *, uri: str, artifact_root: Path | None) -> Non
     """Two processes that migrate one fresh file crash each other, hence the lock; a ready file costs milliseconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # 60 lines of migrations are no news to the user
-    with _exclusive(path.parent):
+    with alone(uri):
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         # Without a root of its own the store writes the current directory into the database.
@@ -63,9 +63,15 @@ def _create_database(path: Path, *, uri: str, artifact_root: Path | None) -> Non
 
 
 @contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
-    """Holds the folder's own lock, which the kernel releases however the process ends."""
-    handle = os.open(folder, os.O_RDONLY)
+def alone(uri: str) -> Iterator[None]:
+    """Keeps other processes that write to the same SQLite file waiting; a server has no such lock.
+
+    The lock is on the file's folder, and the kernel releases it however the process ends.
+    """
+    if not uri.startswith(_SQLITE):
+        yield
+        return
+    handle = os.open(Path(uri.removeprefix(_SQLITE)).parent, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from medtrimix.errors import InputError
-from medtrimix.tracking.connection import connect
+from medtrimix.tracking.connection import alone, connect
 from medtrimix.tracking.dataset import DatasetCard, as_input
 from medtrimix.tracking.record import CurvePoint, RunRecord
 from medtrimix.tracking.text import clean_name, short_tag, short_value
@@ -43,8 +43,9 @@ class Tracker:
         experiment_id: MLflow's number of the experiment.
     """
 
-    def __init__(self, client: MlflowClient, *, experiment_id: str) -> None:
+    def __init__(self, client: MlflowClient, *, uri: str, experiment_id: str) -> None:
         self._client = client
+        self._uri = uri
         self.experiment_id = experiment_id
         self._children: dict[str, dict[str, tuple[str, str]]] = {}  # parent -> task key -> (run id, status)
         self._drawn: dict[str, set[tuple[str, int]]] = {}  # run id -> (curve, step) that are written
@@ -75,20 +76,20 @@ class Tracker:
             )
         else:
             experiment_id = found.experiment_id
-        return cls(client, experiment_id=experiment_id)
+        return cls(client, uri=uri, experiment_id=experiment_id)
 
     def start_parent(
         self, *, name: str, digest: str, params: Mapping[str, str], tags: Mapping[str, str] | None = None
     ) -> str:
         """Run id of the study: the one that has this plan's digest, taken up again, or a new one."""
         identity = {PLAN: digest, KIND: "study"}
-        found = self._search(identity)
+        with alone(self._uri):
+            found = self._search(identity)
+            run_id = str(found[0].info.run_id) if found else self._create(name, tags=identity, started_ms=0)
         if found:
-            run_id = str(found[0].info.run_id)
             self._client.update_run(run_id, status="RUNNING", name=name)
             self._resumed.add(run_id)
         else:
-            run_id = self._create(name, tags=identity, started_ms=0)
             for key, value in saved_views(run_id).items():
                 self._client.set_experiment_tag(self.experiment_id, key, value)
         self._log(run_id, RunRecord(params=params, tags=tags or {}))
@@ -102,13 +103,14 @@ class Tracker:
 
     def start_child(self, parent_id: str, *, task_key: str, name: str, kind: str, started_ms: int = 0) -> str:
         """Run id of a task under way, to be followed with `live`; the run of an earlier attempt is taken up again."""
-        children = self._children[parent_id]
-        run_id, status = children.get(task_key, ("", ""))
-        if not run_id:
-            run_id = self._create(name, tags={_PARENT: parent_id, TASK: task_key, KIND: kind}, started_ms=started_ms)
-        elif status != "RUNNING":
+        with alone(self._uri):
+            run_id, status = self._child(parent_id, task_key)
+            if not run_id:
+                identity = {_PARENT: parent_id, TASK: task_key, KIND: kind}
+                run_id, status = self._create(name, tags=identity, started_ms=started_ms), "RUNNING"
+        if status != "RUNNING":
             self._client.update_run(run_id, status="RUNNING")
-        children[task_key] = (run_id, "RUNNING")
+        self._children[parent_id][task_key] = (run_id, "RUNNING")
         return run_id
 
     def live(self, run_id: str, points: Sequence[CurvePoint]) -> None:
@@ -128,7 +130,7 @@ class Tracker:
             record: what to write.
             cached: the result was there already and nothing was computed.
         """
-        run_id, status = self._children[parent_id].get(task_key, ("", ""))
+        run_id, status = self._child(parent_id, task_key)
         if status == "FINISHED":
             return run_id
         run_id = self.start_child(parent_id, task_key=task_key, name=name, kind=kind, started_ms=record.started_ms)
@@ -163,6 +165,15 @@ class Tracker:
                 self._client.set_terminated(child_id, status)
                 self._children[run_id][task_key] = (child_id, status)
         self._client.set_terminated(run_id, status)
+
+    def _child(self, parent_id: str, task_key: str) -> tuple[str, str]:
+        """Id and status of a task's run, empty without one; another process may have begun it a moment ago."""
+        children = self._children[parent_id]
+        if task_key not in children:
+            for run in self._search({_PARENT: parent_id, TASK: task_key}):
+                children[task_key] = (run.info.run_id, run.info.status)
+                self._resumed.add(run.info.run_id)
+        return children.get(task_key, ("", ""))
 
     def _new_points(self, run_id: str, curves: Sequence[CurvePoint]) -> list[tuple[str, CurvePoint]]:
         """Points whose step is not on the curve yet. MLflow would sort out repeated ones too, a hundred at a time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -34,6 +35,7 @@ _OVERRIDES = {
     "evaluate.bootstrap": "100",
 }
 _STUDY = ("run", SMOKE, *(word for key, value in _OVERRIDES.items() for word in ("--set", f"{key}={value}")))
+_LONG_PHANTOM = ("--set", "phantom.patients=20000")  # hours
 _STEPS = 62
 _HANG_S = 300.0
 
@@ -52,12 +54,13 @@ class Running:
 
     workspace: Path
     name: str = "first"
+    extra: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command(*_STUDY, workspace=self.workspace),
+                command(*_STUDY, *self.extra, workspace=self.workspace),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=REPO,
@@ -119,9 +122,12 @@ def _numbers(workspace: Path) -> dict[str, object]:
 
 def _studies(workspace: Path) -> list[tuple[str, str]]:
     """Run id and status of every study that MLflow knows."""
-    query = (
-        "select run_uuid, status from runs join tags using (run_uuid) where key = 'medtrimix.kind' and value = 'study'"
-    )
+    return [(run_id, status) for run_id, kind, status in _runs(workspace) if kind == "study"]
+
+
+def _runs(workspace: Path) -> list[tuple[str, str, str]]:
+    """Run id, kind and status of every run that MLflow knows."""
+    query = "select run_uuid, value, status from runs join tags using (run_uuid) where key = 'medtrimix.kind'"
     with closing(sqlite3.connect(workspace / "mlflow" / "mlflow.db")) as database:
         return list(database.execute(query))
 
@@ -144,6 +150,8 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(undisturbed: Path
     assert len(_curve(workspace)) < _STEPS, "the kill came too late to show anything"
     [(parent, status)] = _studies(workspace)
     assert status == "RUNNING"
+    [checkpoint] = (workspace / "steps" / "pretrain").glob("*/checkpoint.pt")
+    checkpoint.with_name(".checkpoint.pt.1.tmp").write_bytes(b"half of one")  # as a kill during a save leaves it
     ran = medtrimix(*_STUDY, workspace=workspace)
     assert ran.code == 0, ran.output
     assert _numbers(workspace) == _numbers(undisturbed)
@@ -161,10 +169,8 @@ def test_ctrl_c_stops_politely_and_the_same_command_goes_on(undisturbed: Path) -
     stopped_at = time.time()
     ran = study.ended()
     assert time.time() - stopped_at < 30
-    assert ran.code == 1
     assert "Stopping at the next safe point" in ran.output
-    assert ran.output.rstrip().endswith("The same command goes on from here.")
-    assert "Traceback" not in ran.output
+    _assert_stopped(ran)
     assert study.processes() == set()
     [(parent, status)] = _studies(workspace)
     assert status == "KILLED"
@@ -175,6 +181,37 @@ def test_ctrl_c_stops_politely_and_the_same_command_goes_on(undisturbed: Path) -
     assert seconds[0] < seconds[3] < 0 < seconds[-1], "it began anew instead of going on"
     assert _studies(workspace) == [(parent, "FINISHED")]
     assert _leftovers(workspace) == []
+
+
+def test_ctrl_c_as_soon_as_there_is_a_worker_and_once_more(undisturbed: Path) -> None:
+    """The worker is still importing then; and its task, the phantom, has no safe point, so the second one cuts it."""
+    workspace = undisturbed.with_name("cut")
+    study = Running(workspace, extra=_LONG_PHANTOM)
+    study.wait_until(lambda: len(study.processes()) >= 3)  # the command, multiprocessing's tracker, a worker
+    os.killpg(study.process.pid, signal.SIGINT)
+    study.wait_until(lambda: "Stopping at the next safe point" in study.log.read_text())
+    study.wait_until(lambda: any((workspace / "steps" / "phantom").glob("*/progress.json")))
+    os.killpg(study.process.pid, signal.SIGINT)
+    stopped_at = time.time()
+    ran = study.ended()
+    assert time.time() - stopped_at < 30
+    _assert_stopped(ran)
+    assert study.processes() == set()
+
+
+def test_ctrl_c_before_there_is_any_work(undisturbed: Path) -> None:
+    study = Running(undisturbed.with_name("early"))
+    study.wait_until(lambda: "Plan of smoke" in study.log.read_text())
+    os.killpg(study.process.pid, signal.SIGINT)
+    _assert_stopped(study.ended())
+    assert study.processes() == set()
+
+
+def _assert_stopped(ran: Ran) -> None:
+    assert ran.code == 1, ran.output
+    assert ran.output.rstrip().endswith("The same command goes on from here.")
+    assert "Traceback" not in ran.output
+    assert "worker process died" not in ran.output
 
 
 def test_two_at_once_share_the_work(undisturbed: Path) -> None:
@@ -191,7 +228,8 @@ def test_two_at_once_share_the_work(undisturbed: Path) -> None:
         assert "AUC [95% interval]" in ran.output
     assert _numbers(workspace) == _numbers(undisturbed)
     assert sorted(name for name, _ in made) == sorted(done_markers(undisturbed)), "a task was done twice"
-    assert {status for _, status in _studies(workspace)} == {"FINISHED"}
+    kinds = [(kind, status) for _, kind, status in _runs(workspace)]
+    assert sorted(kinds) == [(kind, "FINISHED") for kind in ("cell", "pretrain", "study", "summary")]
 
 
 def _made(workspace: Path) -> set[tuple[str, int]]:
@@ -201,18 +239,17 @@ def _made(workspace: Path) -> set[tuple[str, int]]:
 
 
 def test_a_changed_number_would_be_seen(undisturbed: Path, tmp_path: Path) -> None:
-    """Companion: one loss in its last digit, one weight in its last bit."""
+    """Companion: one weight in its last bits, one loss in its last digits."""
     workspace = tmp_path / "workspace"
-    for path in (undisturbed / "steps" / "pretrain").glob("*/*"):
-        copy = workspace / path.relative_to(undisturbed)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes())
-    (workspace / "results" / "smoke").mkdir(parents=True)
-    for name in ("results.csv",):
-        (workspace / "results" / "smoke" / name).write_bytes((undisturbed / "results" / "smoke" / name).read_bytes())
+    for part in ("steps/pretrain", "results/smoke"):
+        shutil.copytree(undisturbed / part, workspace / part)
     assert _numbers(workspace) == _numbers(undisturbed)
     [weights] = (workspace / "steps" / "pretrain").glob("*/encoder.safetensors")
-    data = bytearray(weights.read_bytes())
-    data[-4] ^= 1
-    weights.write_bytes(data)
+    kept = weights.read_bytes()
+    weights.write_bytes(kept[:-4] + bytes([kept[-4] ^ 1]) + kept[-3:])
+    assert _numbers(workspace) != _numbers(undisturbed)
+    weights.write_bytes(kept)
+    points = _curve(workspace)
+    points[7]["loss"] *= 1 + 1e-15
+    weights.with_name("curves.jsonl").write_text("".join(f"{json.dumps(point)}\n" for point in points))
     assert _numbers(workspace) != _numbers(undisturbed)

@@ -82,7 +82,7 @@ def edited(path: Path, old: str, new: str) -> None:
 
 def test_an_edit_of_a_function_changes_the_steps_that_reach_it_and_no_other(package: Path) -> None:
     before = {step: digest_of_code(f"medtrimix.steps.{step}") for step in ("pretrain", "evaluate", "split")}
-    edited(package / "training" / "schedule.py", "0.5 * (1.0", "0.6 * (1.0")  # imported inside a function
+    edited(package / "schedule.py", "0.5 * (1.0", "0.6 * (1.0")  # imported inside a function
     after = {step: digest_of_code(f"medtrimix.steps.{step}") for step in before}
     assert after["pretrain"] != before["pretrain"]
     assert after["split"] == before["split"]
@@ -90,7 +90,7 @@ def test_an_edit_of_a_function_changes_the_steps_that_reach_it_and_no_other(pack
 
 def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
     before = digest_of_code("medtrimix.steps.pretrain")
-    path = package / "training" / "schedule.py"
+    path = package / "schedule.py"
     edited(path, '"""', '"""Said better. ')
     edited(path, "    if step < warmup_steps:", "    # why\n\n    if (step < warmup_steps):")
     assert digest_of_code("medtrimix.steps.pretrain") == before
