@@ -48,7 +48,7 @@ def write_dicom_tree(
         stored = store(brightness_HW, grey, encoding=appointment.how)
         path = folder / appointment.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        female = person(appointment.patient, seed=seed).female
+        female = person(appointment.patient, variety=options.anatomy_variety, seed=seed).female
         write_dicom(path, stored, appointment=appointment, female=female, image_px=options.image_px, seed=seed)
         digest = hashlib.sha256(shown(stored, encoding=appointment.how).tobytes()).hexdigest()
         truth.append((appointment.path, appointment.encoding, digest))

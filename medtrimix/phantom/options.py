@@ -15,8 +15,8 @@ Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 class PhantomOptions(Config):
     """A made-up cohort of chest radiographs, `normal` or with an `opacity` in a lung.
 
-    The defaults were set by measurement: with all labels a small ResNet from scratch reaches an AUC of about .9, with
-    one label in a hundred little more than chance.
+    By measurement, the defaults let a small ResNet from scratch reach an AUC above .9 with all labels and little more
+    than chance with one label in a hundred. Opacities also move the grey-level histogram (AUC .74 by that alone).
 
     Attributes:
         patients: number of people.
@@ -25,6 +25,8 @@ class PhantomOptions(Config):
         prevalence: share of studies with an opacity.
         persistence: chance that the next study of a person shows the same finding (or none) again; otherwise a new
             finding is drawn at `prevalence`.
+        anatomy_variety: how far people differ from the average build, 1 = as adults do. What tells people apart is
+            what pretraining by instance learns first, so more variety makes a harder cohort for it.
         opacities: fewest and most opacities of a study that has any, spread over both lungs.
         opacity_radius_mm: overall radius of one.
         opacity_density: its attenuation at the core, 0 = aerated lung, 1 = water (consolidation).
@@ -37,6 +39,7 @@ class PhantomOptions(Config):
     image_px: int = Field(default=96, ge=32, le=1024)
     prevalence: float = Field(default=0.5, ge=0, le=1)
     persistence: float = Field(default=0.5, ge=0, le=1)
+    anatomy_variety: float = Field(default=0.25, ge=0, le=1.5)
     opacities: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=20)]] = (1, 5)
     opacity_radius_mm: Range = (30.0, 60.0)
     opacity_density: Range = (0.6, 1.0)

@@ -14,9 +14,9 @@ _INSPIRATION_MM = 7.0
 """Spread of the depth of breath from image to image."""
 
 
-def person(patient: int, *, seed: int) -> Build:
+def person(patient: int, *, variety: float, seed: int) -> Build:
     """The build of a person of the cohort, the same in every image."""
-    return draw_build(stream(seed, "build", patient))
+    return draw_build(stream(seed, "build", patient), variety=variety)
 
 
 def radiograph(appointment: Appointment, *, options: PhantomOptions, seed: int) -> Floats:
@@ -28,7 +28,7 @@ def radiograph(appointment: Appointment, *, options: PhantomOptions, seed: int) 
     patient, image = appointment.patient, appointment.image
     moment = stream(seed, "pose", patient, image)
     thorax = build_thorax(
-        person(patient, seed=seed),
+        person(patient, variety=options.anatomy_variety, seed=seed),
         stream(seed, "detail", patient),
         inspiration_mm=moment.normal(0, _INSPIRATION_MM) - (0 if appointment.device.from_behind else _INSPIRATION_MM),
         mottle=options.lung_mottle,

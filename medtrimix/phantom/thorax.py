@@ -54,25 +54,29 @@ class Thorax:
     lungs: tuple[Lung, Lung]
 
 
-def draw_build(rng: np.random.Generator) -> Build:
-    """A random person."""
+def draw_build(rng: np.random.Generator, *, variety: float = 1.0) -> Build:
+    """A random person; `variety` is how far people differ from the average one, 1 = as in an adult population."""
+
+    def around(mean: float, spread: float) -> float:
+        return float(mean + variety * spread * rng.normal())
+
     female = bool(rng.random() < 0.5)
     return Build(
         female=female,
-        size=rng.normal(0.99 if female else 1.06, 0.045),
-        width=rng.normal(1, 0.045),
-        fat_mm=6 + rng.gamma(4, 5),
-        breast=rng.uniform(0.4, 1.2) if female else 0.0,
-        heart=rng.normal(1, 0.08),
-        heart_turn_deg=rng.normal(32, 8),
-        aeration=rng.normal(0.75, 0.02),
-        vessel_mm=rng.normal(4.6, 0.6),
-        hilum_mm=rng.uniform(9, 16),
-        dome_mm=(rng.normal(-86, 9), rng.normal(-98, 9)),
-        bone=rng.normal(1, 0.12),
-        rib_tilt_deg=rng.normal(27, 4),
-        rib_gap_mm=rng.normal(26, 1.5),
-        curvature_mm=rng.normal(0, 6),
+        size=around(0.99 if female else 1.06, 0.045),
+        width=around(1, 0.045),
+        fat_mm=26 + variety * (rng.gamma(4, 5) - 20),
+        breast=0.8 + variety * rng.uniform(-0.4, 0.4) if female else 0.0,
+        heart=around(1, 0.08),
+        heart_turn_deg=around(32, 8),
+        aeration=around(0.75, 0.02),
+        vessel_mm=around(4.6, 0.6),
+        hilum_mm=12.5 + variety * rng.uniform(-3.5, 3.5),
+        dome_mm=(around(-86, 9), around(-98, 9)),
+        bone=around(1, 0.12),
+        rib_tilt_deg=around(27, 4),
+        rib_gap_mm=around(26, 1.5),
+        curvature_mm=around(0, 6),
     )
 
 
