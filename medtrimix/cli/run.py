@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
+from types import FrameType
 
 from medtrimix.cli.console import out
 from medtrimix.cli.display import Display, plan_table
@@ -22,13 +24,30 @@ def run_study(pipeline: Path, *, overrides: tuple[str, ...], workspace: Path) ->
     Raises:
         MedtrimixError: what went wrong, Ctrl-C included.
     """
+    ctrl_c = _CtrlC()
     try:
-        _run_study(pipeline, overrides=overrides, workspace=workspace)
+        _run_study(pipeline, overrides=overrides, workspace=workspace, ctrl_c=ctrl_c)
     except KeyboardInterrupt:  # while no task was running; left to typer, it would end without a word
         raise Interrupted("Stopped.", fix="The same command goes on from here.") from None
 
 
-def _run_study(pipeline: Path, *, overrides: tuple[str, ...], workspace: Path) -> None:
+class _CtrlC:
+    """Remembers a Ctrl-C: while large libraries are imported, some of them swallow the exception."""
+
+    def __init__(self) -> None:
+        self._pressed = False
+        signal.signal(signal.SIGINT, self._press)
+
+    def _press(self, _: int, __: FrameType | None) -> None:
+        self._pressed = True
+        raise KeyboardInterrupt
+
+    def raise_if_pressed(self) -> None:
+        if self._pressed:
+            raise KeyboardInterrupt
+
+
+def _run_study(pipeline: Path, *, overrides: tuple[str, ...], workspace: Path, ctrl_c: _CtrlC) -> None:
     study = load_study(pipeline, overrides=overrides)
     _require_writable(workspace)
     with out.status("Reading the source …"):
@@ -36,7 +55,7 @@ def _run_study(pipeline: Path, *, overrides: tuple[str, ...], workspace: Path) -
         done = done_tasks(plan, workspace=workspace.resolve())
     out.print(plan_table(plan, done=done))
     if len(done) < len(plan.tasks) or not is_published(plan, workspace=workspace.resolve()):
-        _work(plan, workspace=workspace.resolve(), done=done)
+        _work(plan, workspace=workspace.resolve(), done=done, ctrl_c=ctrl_c)
     folder = results_folder(plan, workspace=workspace.resolve())
     print_table(folder)
     out.print(f"Report: {workspace / 'results' / study.name / 'report.html'}", soft_wrap=True)
@@ -56,8 +75,9 @@ def _require_writable(workspace: Path) -> None:
         )
 
 
-def _work(plan: Plan, *, workspace: Path, done: frozenset[str]) -> None:
+def _work(plan: Plan, *, workspace: Path, done: frozenset[str], ctrl_c: _CtrlC) -> None:
     from medtrimix.report.session import published  # MLflow and figures: seconds, which a finished study does not need
 
     with published(plan, workspace=workspace, done=done) as recording, Display(plan, done=done) as display:
+        ctrl_c.raise_if_pressed()
         run_plan(plan, workspace=workspace, observers=(display, recording))

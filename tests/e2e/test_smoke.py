@@ -9,13 +9,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 from .conftest import REPO, SMOKE, Ran, done_markers, environment, medtrimix, results
 
 
 def test_every_cell_has_its_row_with_an_interval(smoke: Ran) -> None:
-    rows = list(csv.DictReader((smoke.workspace / "results" / "smoke" / "results.csv").open()))
+    rows = list(csv.DictReader((smoke.workspace / "results" / "smoke" / "results.csv").read_text().splitlines()))
     cells = {(row["arm"], row["strategy"], row["budget"], row["label_seed"]) for row in rows}
     assert len(rows) == len(cells) == 2 * 2 * 2 * 2
     for row in rows:
@@ -40,16 +41,14 @@ def test_the_table_is_printed(smoke: Ran) -> None:
 
 
 def test_mlflow_has_the_study_its_pretraining_and_its_cells(smoke: Ran) -> None:
-    database = sqlite3.connect(smoke.workspace / "mlflow" / "mlflow.db")
-    kinds = dict(database.execute("select value, count(*) from tags where key = 'medtrimix.kind' group by value"))
+    with closing(sqlite3.connect(smoke.workspace / "mlflow" / "mlflow.db")) as database:
+        kinds = dict(database.execute("select value, count(*) from tags where key = 'medtrimix.kind' group by value"))
+        statuses = {status for (status,) in database.execute("select distinct status from runs")}
+        [(curve,)] = database.execute("select count(*) from metrics where key = 'extraction'")
+        [(parent,)] = database.execute("select run_uuid from tags where key = 'medtrimix.kind' and value = 'study'")
     assert kinds == {"study": 1, "pretrain": 2, "cell": 16, "summary": 2}
-    statuses = {status for (status,) in database.execute("select distinct status from runs")}
     assert statuses == {"FINISHED"}
-    curve = database.execute("select count(*) from metrics where key = 'extraction'").fetchone()[0]
     assert curve > 5
-    parent = database.execute("select run_uuid from tags where key = 'medtrimix.kind' and value = 'study'").fetchone()[
-        0
-    ]
     files = {
         path.name for path in (smoke.workspace / "mlflow" / "artifacts").glob(f"**/{parent}/**/*") if path.is_file()
     }
