@@ -22,7 +22,8 @@ def connected_groups(index: pd.DataFrame) -> npt.NDArray[np.int64]:
     nodes = len(patients) + len(pictures)
     edges = coo_matrix((np.ones(len(index)), (patient_N, len(patients) + pixels_N)), shape=(nodes, nodes))
     _, component_of_node = connected_components(edges, directed=False)
-    return component_of_node[patient_N].astype(np.int64)
+    group_N: npt.NDArray[np.int64] = component_of_node[patient_N].astype(np.int64)
+    return group_N
 
 
 def seeded_ranks(names: Iterable[str], *, seed: int) -> list[str]:
