@@ -27,7 +27,7 @@ class Volume:
             int16 Hounsfield units for CT.
         spacing_mm: millimetres between voxel centres, one per spatial axis, in the order of `array`'s axes;
             None where the file does not say.
-        affine: `(4, 4)` voxel index to RAS millimetres; None where the file has no position.
+        affine: `(4, 4)` voxel index (column, row, slice) to RAS millimetres; None where the file has no position.
     """
 
     array: npt.NDArray[np.generic]

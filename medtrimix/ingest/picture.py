@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from medtrimix.ingest.flags import Flag
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -17,6 +19,7 @@ class Identity:
     study_uid: str = field(default="", repr=False)
     series_uid: str = field(default="", repr=False)
     instance_uid: str = field(default="", repr=False)
+    device: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class Picture:
         modality: DICOM modality, "" for other files.
         spacing_mm: distance of pixel centres down a column and along a row, None if unknown.
         identity: empty for anything but DICOM.
+        flags: see `Flag`.
+        spacing_origin: "patient", "detector" or "".
+        frame: which frame of its file.
     """
 
     array: npt.NDArray[np.uint8]
@@ -36,3 +42,6 @@ class Picture:
     modality: str = ""
     spacing_mm: tuple[float, float] | None = None
     identity: Identity = Identity()
+    flags: tuple[Flag, ...] = ()
+    spacing_origin: str = ""
+    frame: int = 0

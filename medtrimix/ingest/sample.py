@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from medtrimix.arrays import Volume
@@ -19,12 +20,24 @@ class Record:
         series_id: pseudonym of the series, "" where the source knows none.
         label: class name, "" for an unlabelled image.
         split: "train", "val" or "test" where the source brings a split, else "".
-        pixel_sha256: digest of the full-size display-ready uint8 picture, row-major, before `fit` and `channels`.
+        pixel_sha256: digest of the full-size display-ready uint8 picture, row-major, before `fit` and `channels`; of a
+            volume, of its values as `voxels.Voxels` has them.
         modality: DICOM modality, "" for other files.
         encoding: short name of the transfer syntax or file format.
         rows: original height in pixels.
         columns: original width in pixels.
+        slices: original number of slices, 1 for a picture.
+        frame: which frame, slice or time point of its source this is, from 0.
         spacing_mm: original distance of pixel centres down a column, NaN if unknown.
+        column_spacing_mm: along a row.
+        slice_spacing_mm: between slices, NaN for a picture.
+        spacing_origin: "patient" (measured there), "detector" (divided by the magnification if the file says it), ""
+            if unknown.
+        orientation: where columns, rows and slices of the original lead, such as "LPS"; "" if unknown.
+        affine: the upper three rows of the original's voxel index (column, row, slice) to RAS millimetres, twelve
+            numbers separated by blanks; "" if unknown.
+        device: pseudonym of manufacturer and model, "" if unknown.
+        flags: names of `Flag`, separated by blanks.
     """
 
     sample_id: str
@@ -38,12 +51,21 @@ class Record:
     encoding: str
     rows: int
     columns: int
-    spacing_mm: float
+    slices: int = 1
+    frame: int = 0
+    spacing_mm: float = math.nan
+    column_spacing_mm: float = math.nan
+    slice_spacing_mm: float = math.nan
+    spacing_origin: str = ""
+    orientation: str = ""
+    affine: str = ""
+    device: str = ""
+    flags: str = ""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An accepted file: `image.array` is `(C, H, W)` uint8 at `image_size`; its spacing is that of the stored size."""
+    """An accepted image: `image.array` is uint8 in the shape of the store; spacing and affine are those of it."""
 
     image: Volume
     record: Record
@@ -55,3 +77,18 @@ class Refusal:
 
     file_id: str
     verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one unit of work: a file, the files of a volume, or the files that make none.
+
+    Attributes:
+        samples: in order; several for the frames of a file or the slices of a volume.
+        refusals: one for each file that is in no sample.
+        accepted_files: files that are in the samples.
+    """
+
+    samples: tuple[Sample, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    accepted_files: int = 0

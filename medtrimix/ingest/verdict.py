@@ -16,14 +16,26 @@ class Verdict(StrEnum):
     # Images of a kind that is not read
     unsupported_syntax = "unsupported_syntax"  # transfer syntax without decoder; also deflated, which may be a bomb
     unsupported_pixels = "unsupported_pixels"  # floats, unknown colour models
-    unsupported_multiframe = "unsupported_multiframe"
-    unsupported_nifti = "unsupported_nifti"
+    unsupported_multiframe = "unsupported_multiframe"  # several frames, while `data.frames` says `refuse`
+    unsupported_4d = "unsupported_4d"  # several volumes in one file, while `data.volume.fourth_axis` says otherwise
+    is_volume = "is_volume"  # a volume, while `data.volume` is not set
+    no_volume = "no_volume"  # a single picture, while `data.volume` is set
+    excluded = "excluded"  # it has a flag that `data.exclude` names
+    # Slices that make no volume
+    localizer = "localizer"  # a scout image among the slices
+    no_position = "no_position"  # nothing says where in the patient it lies
+    gap = "gap"  # slices are missing: the distance between neighbours differs by more than 1% of the median
+    tilt = "tilt"  # the gantry was tilted: slices are sheared against each other by more than 0.1 degree
+    mixed_geometry = "mixed_geometry"  # slices at one position with different pixels, and nothing tells them apart
+    too_few_slices = "too_few_slices"  # fewer than `data.volume.min_slices`
+    incomplete = "incomplete"  # another slice of its volume was refused
     # Damaged or hostile
     invalid_header = "invalid_header"  # attributes missing or contradicting the standard
     size_mismatch = "size_mismatch"  # header and compressed stream disagree about the size
     truncated = "truncated"
     too_large = "too_large"
     decoder_error = "decoder_error"
+    not_finite = "not_finite"  # NaN or infinite voxels
     timeout = "timeout"
     memory = "memory"
     # Identity
