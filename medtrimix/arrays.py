@@ -3,6 +3,7 @@
 Suffixes name the axes, in memory order:
 
     N samples   B batch   C channels   D H W depth, height, width   E embedding   K classes   R bootstrap draws
+    A axes (x, y, z)   T turns
 
 `image_BCHW` is a batch of 2D images, `image_BCDHW` one of volumes, `embedding_BE` what an encoder returns.
 """

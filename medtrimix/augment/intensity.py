@@ -6,7 +6,7 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
+from torch.nn.functional import conv2d, conv3d, pad
 
 from medtrimix.augment.options import Normalisation
 from medtrimix.augment.parameters import AugmentParameters
@@ -52,15 +52,18 @@ def blur(image_BCHW: Tensor, parameters: AugmentParameters) -> Tensor:
     chosen_b = parameters.blur_sigma_B.nonzero().flatten()
     if not len(chosen_b):
         return image_BCHW
-    height, width = image_BCHW.shape[-2:]
-    sigma_b = parameters.blur_sigma_B[chosen_b] * max(height, width)
-    radius = min(int(torch.ceil(3 * sigma_b.max())), height - 1, width - 1)
+    sizes = image_BCHW.shape[2:]
+    sigma_b = parameters.blur_sigma_B[chosen_b] * max(sizes)
+    radius = min(int(torch.ceil(3 * sigma_b.max())), *(size - 1 for size in sizes))
     offset = torch.arange(-radius, radius + 1, device=image_BCHW.device)
     kernel_bk = torch.softmax(-0.5 * (offset / sigma_b[:, None]).square(), dim=1)
     planes = image_BCHW[chosen_b].flatten(0, 1)[None]
-    kernel = kernel_bk.repeat_interleave(image_BCHW.shape[1], dim=0)[:, None, None, :]
-    planes = pad(planes, (radius, radius, radius, radius), mode="reflect")
-    planes = conv2d(conv2d(planes, kernel, groups=len(kernel)), kernel.mT, groups=len(kernel))
+    kernel_gk = kernel_bk.repeat_interleave(image_BCHW.shape[1], dim=0)
+    planes = pad(planes, (radius, radius) * len(sizes), mode="reflect")
+    convolve = conv2d if len(sizes) == 2 else conv3d
+    for axis in range(len(sizes), 0, -1):  # a Gaussian is separable
+        along = [-1 if dim == axis else 1 for dim in range(1 + len(sizes))]
+        planes = convolve(planes, kernel_gk.view(len(kernel_gk), *along), groups=len(kernel_gk))
     return image_BCHW.index_copy(0, chosen_b, planes.view(len(chosen_b), *image_BCHW.shape[1:]))
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from medtrimix.augment.options import Normalisation
 
-_CHUNK = 256
+_CHUNK_PIXELS = 2**22
 _SMALLEST_STD = 1 / 255  # a set of blank images still has to be divided by something
 
 
@@ -19,13 +19,14 @@ def measure_normalisation(
     """Mean and standard deviation of each channel over all pixels of these rows, exact, read in chunks.
 
     Args:
-        images: row numbers to their images (N, C, H, W).
+        images: row numbers to their images (N, C, H, W) or volumes (N, C, D, H, W).
         rows: of the training side.
     """
-    channels = images(rows[:1]).shape[1]
+    first = images(rows[:1])
+    channels, size = first.shape[1], max(1, _CHUNK_PIXELS // first.size)
     count_C256 = np.zeros((channels, 256), dtype=np.int64)
-    for start in range(0, len(rows), _CHUNK):
-        chunk = images(rows[start : start + _CHUNK])
+    for start in range(0, len(rows), size):
+        chunk = images(rows[start : start + size])
         for channel in range(channels):
             count_C256[channel] += np.bincount(chunk[:, channel].ravel(), minlength=256)
     value_256 = np.arange(256) / 255

@@ -20,19 +20,22 @@ Uniform = npt.NDArray[np.float64]
 class AugmentParameters:
     """One row per image, float32; positions and sizes in units in which the image reaches from -1 to 1.
 
+    The axes A are x (columns), y (rows) and, of a volume, z (slices); T are its turns, one or three.
+
     Attributes:
-        center_B2: x and y of the crop's centre.
-        half_size_B2: half of the crop's width and height; a negative width flips left and right.
-        angle_B: rotation of the crop about its centre, radians.
+        center_BA: the crop's centre.
+        half_size_BA: half of the crop's width, height and depth; a negative one flips that axis.
+        angle_BT: rotation of the crop about its centre, radians: from x towards y; of a volume then from x towards z
+            and from y towards z.
         brightness_B, contrast_B, gamma_B: as in `AugmentOptions`.
         noise_std_B: standard deviation of the noise, in grey values (0 to 1).
         noise_place_B: which noise, 0 to 1.
         blur_sigma_B: standard deviation of the blur in parts of the longer side; 0 = none.
     """
 
-    center_B2: Tensor
-    half_size_B2: Tensor
-    angle_B: Tensor
+    center_BA: Tensor
+    half_size_BA: Tensor
+    angle_BT: Tensor
     brightness_B: Tensor
     contrast_B: Tensor
     gamma_B: Tensor
@@ -51,24 +54,27 @@ class AugmentParameters:
 
 
 def draw(
-    options: AugmentOptions, *, seed: int, epoch: int, rows_B: npt.NDArray[np.int64], view: int
+    options: AugmentOptions,
+    *,
+    seed: int,
+    epoch: int,
+    rows_B: npt.NDArray[np.int64],
+    view: int,
+    spatial_dims: int = 2,
 ) -> AugmentParameters:
     """The parameters of view number `view` of these samples, on the CPU.
 
     They depend on the arguments only, and those of a sample not on the other rows. `epoch` counts whatever should bring
     fresh views: passes over the data, or steps where a sample may come twice in a pass.
     """
-    u = uniforms(13, seed=seed, epoch=epoch, rows_B=rows_B, view=view).T
-    area = _between(u[0], options.crop_scale)
-    ratio = np.exp(_between(u[1], tuple(np.log(options.crop_ratio))))
-    half_B2 = np.minimum(np.sqrt(np.stack([area * ratio, area / ratio], axis=1)), 1.0)
-    free_B2 = 1.0 - half_B2 + 2.0 * options.shift
-    mirror = np.where(u[5] < options.flip_probability, -1.0, 1.0)
+    u = uniforms(19, seed=seed, epoch=epoch, rows_B=rows_B, view=view).T
+    half_BA = np.minimum(_sides(u, options=options, spatial_dims=spatial_dims), 1.0)
+    free_BA = 1.0 - half_BA + 2.0 * options.shift
     blurred = u[11] < options.blur_probability
     return AugmentParameters(
-        center_B2=_tensor(_symmetric(u[2:4].T, 1.0) * free_B2),
-        half_size_B2=_tensor(half_B2 * np.stack([mirror, np.ones_like(mirror)], axis=1)),
-        angle_B=_tensor(_symmetric(u[4], np.deg2rad(options.rotation_degrees))),
+        center_BA=_tensor(_symmetric(u[[2, 3, 16][:spatial_dims]].T, 1.0) * free_BA),
+        half_size_BA=_tensor(half_BA * _signs(u, options=options, spatial_dims=spatial_dims)),
+        angle_BT=_tensor(_symmetric(u[[4, 17, 18][: _turns(spatial_dims)]].T, np.deg2rad(options.rotation_degrees))),
         brightness_B=_tensor(_symmetric(u[6], options.brightness)),
         contrast_B=_tensor(1.0 + _symmetric(u[7], options.contrast)),
         gamma_B=_tensor((1.0 + options.gamma) ** _symmetric(u[8], 1.0)),
@@ -78,13 +84,13 @@ def draw(
     )
 
 
-def identity(batch_size: int) -> AugmentParameters:
+def identity(batch_size: int, *, spatial_dims: int = 2) -> AugmentParameters:
     """Parameters that leave every image as it is."""
     zero, one = torch.zeros(batch_size), torch.ones(batch_size)
     return AugmentParameters(
-        center_B2=torch.zeros(batch_size, 2),
-        half_size_B2=torch.ones(batch_size, 2),
-        angle_B=zero,
+        center_BA=torch.zeros(batch_size, spatial_dims),
+        half_size_BA=torch.ones(batch_size, spatial_dims),
+        angle_BT=torch.zeros(batch_size, _turns(spatial_dims)),
         brightness_B=zero,
         contrast_B=one,
         gamma_B=one,
@@ -92,6 +98,32 @@ def identity(batch_size: int) -> AugmentParameters:
         noise_place_B=zero,
         blur_sigma_B=zero,
     )
+
+
+def _turns(spatial_dims: int) -> int:
+    """Planes in which a picture (one) or a volume (three) can be turned."""
+    return spatial_dims * (spatial_dims - 1) // 2
+
+
+def _sides(u: Uniform, *, options: AugmentOptions, spatial_dims: int) -> Uniform:
+    """Width, height and depth of the crops, `(B, A)`: their product is the part of the image that they keep."""
+    part = _between(u[0], options.crop_scale)
+    stretch = tuple(np.log(options.crop_ratio))
+    ratio = np.exp(_between(u[1], stretch))
+    if spatial_dims == 2:
+        return np.sqrt(np.stack([part * ratio, part / ratio], axis=1))
+    deeper = np.exp(_between(u[15], stretch))  # depth against the mean of width and height
+    side = np.cbrt(part / deeper)
+    return np.stack([side * np.sqrt(ratio), side / np.sqrt(ratio), side * deeper], axis=1)
+
+
+def _signs(u: Uniform, *, options: AugmentOptions, spatial_dims: int) -> Uniform:
+    """-1 for the axes that are flipped, `(B, A)`."""
+    flipped = [
+        (u[number] < options.flip_probability) & (axis in options.flip_axes)
+        for axis, number in (("width", 5), ("height", 13), ("depth", 14))
+    ]
+    return np.where(np.stack(flipped[:spatial_dims], axis=1), -1.0, 1.0)
 
 
 def _between(u: Uniform, bounds: tuple[float, ...]) -> Uniform:

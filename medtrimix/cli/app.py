@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Literal, Optional
 
 import typer
 
@@ -53,6 +53,43 @@ def run(pipeline: Pipeline, overrides: Overrides = None, workspace: Workspace = 
 
 
 @app.command()
+def ingest(
+    source: Annotated[
+        str, typer.Argument(help="Folder, manifest, MedMNIST .npz, or dicomweb+https://...", show_default=False)
+    ],
+    folder: Annotated[Path, typer.Option("--out", help="Folder for the result; new or to be continued.")],
+    labels: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Table of labels (CSV or parquet), joined by path, series, study or patient."),
+    ] = None,
+    label: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="Label column; repeated: columns of 0 and 1, one per finding."),
+    ] = None,
+    overrides: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--set", metavar="A.B=C", help="Key of the section `data`, e.g. volume.size=[64,64,64]."),
+    ] = None,
+    pipeline: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Pipeline file whose section `data` gives the options."),
+    ] = None,
+    workers: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Decoding processes; one per core (8 at most) without it."),
+    ] = None,
+) -> None:
+    """Read a source into an array store with a manifest and a quality page; goes on where it was interrupted."""
+    from medtrimix.cli.ingest import ingest_source
+    from medtrimix.pipeline.data_section import load_data_section
+
+    options = load_data_section(
+        pipeline, overrides=tuple(overrides or ()), source=source, labels=labels, label=tuple(label or ())
+    )
+    ingest_source(folder, options=options, workers=workers)
+
+
+@app.command()
 def check(pipeline: Pipeline, overrides: Overrides = None) -> None:
     """Read a pipeline file and report every mistake in it, with its line."""
     from medtrimix.pipeline.study import load_study
@@ -97,10 +134,11 @@ def ui(
 @app.command(name="demo-data")
 def demo_data(
     folder: Annotated[Path, typer.Argument(help="New folder for the export.", show_default=False)],
+    kind: Annotated[Literal["radiograph", "ct"], typer.Option(help="Radiographs, or CT series.")] = "radiograph",
     patients: Annotated[int, typer.Option(min=2, help="Number of synthetic patients.")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
 ) -> None:
     """Write a synthetic hospital export: real DICOM of made-up patients, to try medtrimix with."""
     from medtrimix.cli.demo import write_demo
 
-    write_demo(folder, patients=patients, seed=seed)
+    write_demo(folder, kind=kind, patients=patients, seed=seed)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from medtrimix.cli.console import out
 from medtrimix.errors import InputError
 
+_PIPELINES = {"radiograph": "pipelines/chest_xray.yaml", "ct": "pipelines/phantom_ct.yaml"}
 
-def write_demo(folder: Path, *, patients: int, seed: int) -> None:
-    """Writes the export.
+
+def write_demo(folder: Path, *, kind: Literal["radiograph", "ct"], patients: int, seed: int) -> None:
+    """Writes the export of radiographs or of CT series.
 
     Raises:
         InputError: the folder is there already.
@@ -18,20 +21,20 @@ def write_demo(folder: Path, *, patients: int, seed: int) -> None:
         raise InputError("The folder is not empty.", where=str(folder), fix="Give the name of a new one.")
     from rich.progress import Progress
 
-    from medtrimix.phantom.dicom import write_dicom_tree
-    from medtrimix.phantom.options import PhantomOptions
+    from medtrimix.phantom.export import write_export
+    from medtrimix.phantom.options import CTOptions, PhantomOptions
 
     with Progress(console=out, transient=True) as bars:
         bar = bars.add_task("patients", total=patients)
-        write_dicom_tree(
+        write_export(
             folder,
-            options=PhantomOptions(patients=patients),
+            options=CTOptions(patients=patients) if kind == "ct" else PhantomOptions(patients=patients),
             seed=seed,
             progress=lambda done, total: bars.update(bar, completed=done, total=total),
         )
     out.print(f"{patients} made-up patients are in {folder}. To learn from them:", soft_wrap=True)
     out.print(
-        f"  medtrimix run pipelines/chest_xray.yaml --set data.source={folder} --set data.labels={folder}/labels.csv",
+        f"  medtrimix run {_PIPELINES[kind]} --set data.source={folder} --set data.labels={folder}/labels.csv",
         soft_wrap=True,
         markup=False,
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from medtrimix.errors import StepFailed
 
 
 @contextmanager
@@ -21,11 +24,33 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)  # the rename itself must survive a power cut
+
+
+def sync_folder(path: Path) -> None:
+    """Puts on disk which files a folder has."""
+    folder = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the rename itself must survive a power cut
+        os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@contextmanager
+def telling_full_disk() -> Iterator[None]:
+    """Turns the error of a full disk into one that says what to do.
+
+    Raises:
+        StepFailed: the disk, or the user's quota on it, is full.
+    """
+    try:
+        yield
+    except OSError as error:  # pyarrow's own is one too
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+    else:
+        return
+    raise StepFailed("The disk is full.", fix="Make room and give the same command again: it goes on from here.")
 
 
 def write_json(path: Path, value: Any) -> None:

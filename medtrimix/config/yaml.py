@@ -23,13 +23,13 @@ class Document:
     """A YAML file as plain data, with the line of every key.
 
     Args:
-        path: the file.
+        path: the file; None for a document that consists of overrides.
         overrides: `a.b=c` texts; each sets one key, `c` read as YAML.
     """
 
-    def __init__(self, path: Path, *, overrides: tuple[str, ...] = ()) -> None:
-        self.name = path.name
-        self._tree = _parse(path)
+    def __init__(self, path: Path | None, *, overrides: tuple[str, ...] = ()) -> None:
+        self.name = "--set" if path is None else path.name
+        self._tree = CommentedMap() if path is None else _parse(path)
         self.data: dict[str, Any] = _plain(self._tree)
         for override in overrides:
             self._override(override)

@@ -1,13 +1,15 @@
 """From stored values to the grey that a radiologist sees: DICOM PS3.3 C.11.1 and C.11.2 as numpy functions.
 
 The order is fixed: stored value, padding, modality, values of interest (VOI), inversion, 8 bits. Every step acts on
-single values, so `render` runs them once per value that can occur, in float64, and looks the pixels up: exact, and as
-fast as float32 over all pixels (18 ms for 7.5 megapixels on one core); the percentiles come at a quarter of the time.
+single values, so `render` runs them once per value that can occur, in float64, and looks the pixels up: exact, and
+faster than float32 over all pixels (9 ms instead of 14 ms for 7.5 megapixels on one core); counting them for the
+percentiles takes 15 ms more, where numpy's own take 37 ms.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,8 @@ Integers = npt.NDArray[np.integer]
 
 ROBUST_RANGE = (0.005, 0.995)
 """Shares of the unmasked pixels that become black and white where a file brings no window."""
+
+_BLOCK = 1 << 18  # pixels at a time, whose positions fit the processor's cache: half the time of all at once
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,10 @@ class LookupTable:
 
 @dataclass(frozen=True)
 class Window:
-    """Centre and width as the file gives them; `function` is LINEAR, LINEAR_EXACT or SIGMOID."""
+    """Centre and width as the file gives them; `function` is LINEAR, LINEAR_EXACT or SIGMOID.
+
+    A negative width, which no file may have, shows low values white: see `mirrored`.
+    """
 
     center: float
     width: float
@@ -77,16 +84,31 @@ class Display:
 def render(stored: Integers, *, display: Display) -> npt.NDArray[np.uint8]:
     """The picture in 0..255, black = 0, same shape as `stored`."""
     lowest, highest = int(stored.min()), int(stored.max())
-    if highest - lowest < 1 << 16:
-        position = stored.astype(np.intp)  # numpy's own index type: a third of the time of any other
-        position -= lowest
-        values = np.arange(lowest, highest + 1)
-        counted = display.voi is None or isinstance(display.voi, AsStored)
-        counts = np.bincount(position.ravel(), minlength=len(values)) if counted else np.ones_like(values)
-    else:
-        values, position, counts = np.unique(stored, return_inverse=True, return_counts=True)
-    picture: npt.NDArray[np.uint8] = _shades(values.astype(np.int64), counts, display=display)[position]
+    if highest - lowest >= 1 << 16:
+        found, position, counts = np.unique(stored, return_inverse=True, return_counts=True)
+        picture: npt.NDArray[np.uint8] = _shades(found.astype(np.int64), counts, display=display)[position]
+        return picture
+    values = np.arange(lowest, highest + 1)
+    counts = np.ones_like(values)
+    if display.voi is None or isinstance(display.voi, AsStored):
+        counts = np.zeros_like(values)
+        for positions in _blocks(stored, lowest=lowest):
+            counts += np.bincount(positions, minlength=len(values))
+    shades = _shades(values, counts, display=display)
+    picture = np.empty(stored.shape, np.uint8)
+    parts = np.split(picture.reshape(-1), range(_BLOCK, picture.size, _BLOCK))
+    for part, positions in zip(parts, _blocks(stored, lowest=lowest), strict=True):
+        shades.take(positions, out=part, mode="clip")  # "raise" would go through a copy
     return picture
+
+
+def _blocks(stored: Integers, *, lowest: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Distances from the lowest value in numpy's own index type: a third of the time of any other."""
+    flat = stored.reshape(-1)
+    for start in range(0, len(flat), _BLOCK):
+        positions = flat[start : start + _BLOCK].astype(np.intp)
+        positions -= lowest
+        yield positions
 
 
 def _shades(stored: npt.NDArray[np.int64], counts: Integers, *, display: Display) -> npt.NDArray[np.uint8]:
@@ -112,8 +134,13 @@ def _shades(stored: npt.NDArray[np.int64], counts: Integers, *, display: Display
 def stored_values(array: Integers, *, bits_stored: int, high_bit: int) -> Integers:
     """Values without the bits that are not theirs (old files keep overlays there), sign extended for signed types."""
     allocated = 8 * array.dtype.itemsize
-    above = allocated - 1 - high_bit
-    return (array << above) >> (allocated - bits_stored) if bits_stored < allocated else array
+    if bits_stored == allocated:
+        return array
+    if array.dtype.kind == "u":
+        return (array >> (high_bit + 1 - bits_stored) if high_bit >= bits_stored else array) & ((1 << bits_stored) - 1)
+    values = array << (allocated - 1 - high_bit)
+    values >>= allocated - bits_stored
+    return values
 
 
 def apply_modality(stored: Integers, *, modality: Rescale | LookupTable | None) -> Floats:
@@ -165,6 +192,14 @@ def robust_window(values: Floats, counts: Integers) -> Window:
     share = np.cumsum(counts[order]) / max(1, int(counts.sum()))
     low, high = values[order][np.minimum(np.searchsorted(share, ROBUST_RANGE), len(values) - 1)]
     return full_range(float(low), float(high))
+
+
+def mirrored(window: Window) -> Window:
+    """The window that shows 1 - what `window` shows."""
+    low, high = window.center - window.width / 2, window.center + window.width / 2
+    if window.function == "SIGMOID":
+        return replace(window, width=-window.width)
+    return full_range(high - 1 if window.function == "LINEAR" else high, low)
 
 
 def full_range(low: float, high: float) -> Window:

@@ -1,26 +1,31 @@
-"""Labels from a CSV, joined on the path of a file or on the patient.
+"""Labels from a table, joined on the path of a file, on its series or study, or on the patient.
 
 Messages name columns and rows (the heading is row 1, as in a spreadsheet), never what stands in them.
 """
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from medtrimix.errors import SourceError
+from medtrimix.ingest.findings import joined
 from medtrimix.ingest.pseudonym import Pseudonyms, normalised
+from medtrimix.ingest.tables import Table, read_table
 
 SPLITS = ("", "train", "val", "test")
+Key = Literal["path", "series_uid", "study_uid", "patient_id"]
+_KEYS: tuple[Key, ...] = ("path", "series_uid", "study_uid", "patient_id")
+_TRUTH = {"": "", "0": "0", "0.0": "0", "1": "1", "1.0": "1"}
+LabelColumns = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a CSV says about a file: class name ("" = unlabelled), split ("" = none), patient ("" = not said)."""
+    """What a table says about a file: class name ("" = unlabelled), split ("" = none), patient ("" = not said)."""
 
     label: str = ""
     split: str = ""
@@ -31,103 +36,131 @@ UNLABELLED = Row()
 
 
 @dataclass(frozen=True)
-class Labels:
-    """Rows by absolute path, or by what `patient_key` makes of a patient's number."""
+class JoinKeys:
+    """What stands for a file's identifiers in a join; "" where it has none."""
 
-    key: Literal["path", "patient_id"]
+    patient_id: str = ""
+    study_uid: str = ""
+    series_uid: str = ""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Rows by absolute path of a file or of a folder above it, or by what `join_key` makes of an identifier."""
+
+    key: Key
     rows: Mapping[str, Row]
 
-    def of(self, *, path: Path, patient_key: str) -> Row:
-        """The row of a file, or `UNLABELLED`."""
-        return self.rows.get(os.fspath(path) if self.key == "path" else patient_key, UNLABELLED)
+    def of_path(self, path: str) -> Row:
+        """The row of a file, else that of the nearest folder above it, else `UNLABELLED`."""
+        if self.key != "path" or not self.rows:
+            return UNLABELLED
+        while path not in self.rows:
+            path, below = os.path.dirname(path), path  # noqa: PTH120 - once per file and folder: pathlib takes 10 times as long
+            if path in ("", below):
+                return UNLABELLED
+        return self.rows[path]
+
+    def of_files(self, paths: Iterable[str], *, keys: JoinKeys) -> Row:
+        """The row of a sample that was made of these files.
+
+        Raises:
+            SourceError: its files have rows that differ.
+        """
+        if self.key != "path":
+            return self.rows.get(getattr(keys, self.key), UNLABELLED)
+        found = {self.of_path(path) for path in paths} - {UNLABELLED}
+        if len(found) > 1:
+            raise SourceError(
+                "slices of one volume have different labels.",
+                where="data.labels",
+                fix="Label volumes by their folder, by series_uid or by study_uid, or set data.volume.samples: slices.",
+            )
+        return found.pop() if found else UNLABELLED
 
 
-def patient_key(identifier: str, *, pseudonyms: Pseudonyms) -> str:
-    """What stands for a patient's number in a join; unlike the pseudonym it ignores who issued the number."""
-    return pseudonyms.keyed_digest(f"label join {normalised(identifier)}")
+def join_key(kind: Key, identifier: str, *, pseudonyms: Pseudonyms) -> str:
+    """What stands for an identifier in a join; unlike a patient's pseudonym it ignores who issued the number."""
+    text = normalised(identifier)
+    return pseudonyms.keyed_digest(f"label join {kind} {text}") if text else ""
 
 
-def read_labels(path: Path, *, column: str, pseudonyms: Pseudonyms) -> Labels:
-    """Labels for a folder, keyed by `path` if there is such a column, else by `patient_id`.
+def read_labels(path: Path, *, column: LabelColumns, pseudonyms: Pseudonyms) -> Labels:
+    """Labels for a folder or a service, keyed by the first of `path`, `series_uid`, `study_uid`, `patient_id`.
 
     Raises:
         SourceError: no such file, a column is missing, or two rows contradict each other.
     """
-    table = _read_table(path, key="data.labels")
-    _require(table, (column,))
-    if "path" in table.columns:
-        folder = path.resolve().parent
-        return Labels(
-            "path", _unique(table, by="path", named=lambda cell: os.path.normpath(folder / cell), column=column)
+    table = read_table(path, where="data.labels")
+    _require(table, _columns(column))
+    key = next((name for name in _KEYS if name in table.columns), None)
+    if key is None:
+        raise SourceError(
+            "the table has none of the columns " + ", ".join(f"'{name}'" for name in _KEYS) + ".",
+            where=table.where,
+            fix="One of them says which image a row is about.",
         )
-    _require(table, ("patient_id",))
-    return Labels(
-        "patient_id",
-        _unique(table, by="patient_id", named=lambda cell: patient_key(cell, pseudonyms=pseudonyms), column=column),
-    )
+    folder = path.resolve().parent
+
+    def named(cell: str) -> str:
+        return os.path.normpath(folder / cell) if key == "path" else join_key(key, cell, pseudonyms=pseudonyms)
+
+    return Labels(key, _unique(table, by=key, named=named, column=column))
 
 
-def read_manifest(path: Path, *, column: str) -> dict[str, Row]:
+def read_manifest(path: Path, *, column: LabelColumns) -> dict[str, Row]:
     """Rows of a manifest by path relative to its folder.
 
     Raises:
         SourceError: no such file, a column is missing, or two rows contradict each other.
     """
-    table = _read_table(path, key="data.source")
-    _require(table, ("path", column))
+    table = read_table(path, where="data.source")
+    _require(table, ("path", *_columns(column)))
     return _unique(table, by="path", named=lambda cell: Path(cell).as_posix(), column=column)
 
 
-@dataclass(frozen=True)
-class _Table:
-    key: str
-    columns: tuple[str, ...]
-    rows: list[dict[str, str]]
+def _columns(column: LabelColumns) -> tuple[str, ...]:
+    return (column,) if isinstance(column, str) else column
 
 
-def _read_table(path: Path, *, key: str) -> _Table:
-    problem = None
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # -sig: spreadsheets write a byte order mark
-            lines = list(csv.reader(file, strict=True))
-    except OSError:
-        problem = "the CSV file can't be opened."
-    except (UnicodeDecodeError, csv.Error):
-        problem = "the file is not a CSV in UTF-8."
-    if problem is not None:  # raised out here, so that no chained error shows a path or a value
-        raise SourceError(problem, where=key, fix="Check the path; paths are relative to the current folder.")
-    if not lines:
-        raise SourceError("the CSV file is empty.", where=key)
-    columns = tuple(name.strip() for name in lines[0])
-    rows = []
-    for number, line in enumerate(lines[1:], start=2):
-        if len(line) not in (0, len(columns)):
-            raise SourceError(f"row {number} has {len(line)} cells under {len(columns)} headings.", where=key)
-        rows.append(dict(zip(columns, (cell.strip() for cell in line or [""] * len(columns)), strict=True)))
-    return _Table(key, columns, rows)
-
-
-def _require(table: _Table, names: tuple[str, ...]) -> None:
+def _require(table: Table, names: tuple[str, ...]) -> None:
     for name in names:
         if name not in table.columns:
             raise SourceError(
-                f"the CSV has no column '{name}'.",
-                where=table.key,
-                fix="Labels need the label column (set `label:` to its name) and `path` or `patient_id`.",
+                f"the table has no column '{name}'.",
+                where=table.where,
+                fix="`label:` names the label column; a manifest needs `path`, labels need one of " + ", ".join(_KEYS),
             )
 
 
-def _unique(table: _Table, *, by: str, named: Callable[[str], str], column: str) -> dict[str, Row]:
+def _unique(table: Table, *, by: str, named: Callable[[str], str], column: LabelColumns) -> dict[str, Row]:
     found: dict[str, tuple[int, Row]] = {}
-    for number, cells in enumerate(table.rows, start=2):
-        if not any(cells.values()):
-            continue  # an empty line
+    known: dict[Row, Row] = {}  # a long table has few different rows: they are kept once
+    for number, cells in table.rows():
         if not cells[by]:
-            raise SourceError(f"row {number}: column '{by}' is empty.", where=table.key)
-        row = Row(label=cells[column], split=cells.get("split", ""), patient_id=cells.get("patient_id", ""))
+            raise SourceError(f"row {number}: column '{by}' is empty.", where=table.where)
+        label = cells[column] if isinstance(column, str) else _findings(cells, names=column, row=number, table=table)
+        row = Row(label=label, split=cells.get("split", ""), patient_id=cells.get("patient_id", ""))
         if row.split not in SPLITS:
-            raise SourceError(f"row {number}: column 'split' takes train, val, test or nothing.", where=table.key)
+            raise SourceError(f"row {number}: column 'split' takes train, val, test or nothing.", where=table.where)
+        row = known.setdefault(row, row)
         first, before = found.setdefault(named(cells[by]), (number, row))
         if before != row:
-            raise SourceError(f"rows {first} and {number} have one '{by}' and contradict each other.", where=table.key)
+            raise SourceError(
+                f"rows {first} and {number} have one '{by}' and contradict each other.", where=table.where
+            )
     return {name: row for name, (_, row) in found.items()}
+
+
+def _findings(cells: Mapping[str, str], *, names: tuple[str, ...], row: int, table: Table) -> str:
+    """The label of several findings; unlabelled if every cell is empty."""
+    values = {name: _TRUTH.get(cells[name]) for name in names}
+    wrong = [name for name, value in values.items() if value is None]
+    if wrong:
+        raise SourceError(f"row {row}: column '{wrong[0]}' takes 0, 1 or nothing.", where=table.where)
+    empty = [name for name, value in values.items() if value == ""]
+    if len(empty) == len(names):
+        return ""
+    if empty:
+        raise SourceError(f"row {row}: column '{empty[0]}' is empty while others are not.", where=table.where)
+    return joined([name for name, value in values.items() if value == "1"])

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from medtrimix.errors import SourceError
 from medtrimix.ingest.labels import Row, read_manifest
+from medtrimix.ingest.opening import SERVICE
 from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.verdict import Verdict
 
-MANIFEST = ".csv"
+MANIFESTS = (".csv", ".parquet")
 ARCHIVE = ".npz"
 
 
@@ -22,15 +23,15 @@ class ListedFile:
     """A file of the source.
 
     Attributes:
-        relative: path below the root, with `/`.
-        path: where it lies.
+        relative: path below the root, with `/`; in a service the UIDs of study, series and instance.
+        path: where it lies, on disk or (after `SERVICE`) on a server.
         verdict: a refusal that its place alone earns, else None.
-        size: bytes.
-        modified_ns: time of the last change.
+        size: bytes, 0 in a service.
+        modified_ns: time of the last change, 0 in a service.
     """
 
     relative: str
-    path: Path
+    path: str
     verdict: Verdict | None
     size: int
     modified_ns: int
@@ -38,9 +39,16 @@ class ListedFile:
 
 @dataclass(frozen=True)
 class Source:
-    """The files below a root, the tables that describe them, and the rows of a manifest by relative path."""
+    """The files of a source.
 
-    root: Path
+    Attributes:
+        root: folder that they lie below, None for a service.
+        files: sorted by `relative`.
+        tables: files that describe them.
+        manifest: rows of a manifest by `relative`.
+    """
+
+    root: Path | None
     files: list[ListedFile]
     tables: tuple[Path, ...] = ()
     manifest: Mapping[str, Row] | None = None
@@ -50,45 +58,82 @@ def list_source(options: DataOptions) -> Source:
     """The files of a source, none of them opened except for a manifest.
 
     Raises:
-        SourceError: there is no such source, or a manifest has mistakes.
+        SourceError: there is no such source, it can't be reached, or a manifest has mistakes.
     """
     path = Path(options.source)
-    root = path.resolve() if path.is_dir() else path.resolve().parent
-    if options.labels is not None and not path.is_dir():
-        raise SourceError("labels are joined to a folder; this source brings its own.", where="data.labels")
-    if path.is_dir():
-        tables = () if options.labels is None else (Path(options.labels),)
-        own = {table.resolve() for table in tables}
+    tables = () if options.labels is None else (Path(options.labels),)
+    if options.source.startswith(SERVICE):
+        source = Source(None, list_service(options.source), tables)
+    elif path.is_dir():
+        root = path.resolve()
+        own = {os.fspath(table.resolve()) for table in tables}
         source = Source(root, [file for file in list_folder(root) if file.path not in own], tables)
-    elif not path.is_file():
+    elif tables and path.is_file():
         raise SourceError(
-            "there is no such folder or file.", where="data.source", fix="Paths are relative to the current folder."
+            "labels are joined to a folder or a service; this source brings its own.", where="data.labels"
         )
-    elif options.source.endswith(MANIFEST):
-        rows = read_manifest(path, column=options.label)
-        source = Source(root, list_named(root, list(rows)), (path,), rows)
-    elif options.source.endswith(ARCHIVE):
-        source = Source(root, list_named(root, [path.resolve().name]))
     else:
-        raise SourceError("it is neither a folder, nor a manifest .csv, nor a MedMNIST .npz.", where="data.source")
+        source = _list_file(path, options=options)
     if not source.files:
         raise SourceError("there are no files in it.", where="data.source")
     return source
 
 
+def _list_file(path: Path, *, options: DataOptions) -> Source:
+    """What a manifest names, or an archive alone."""
+    root = path.resolve().parent
+    if not path.is_file():
+        raise SourceError(
+            "there is no such folder or file.", where="data.source", fix="Paths are relative to the current folder."
+        )
+    if path.suffix in MANIFESTS:
+        rows = read_manifest(path, column=options.label)
+        return Source(root, list_named(root, list(rows)), (path,), rows)
+    if path.suffix == ARCHIVE:
+        return Source(root, list_named(root, [path.resolve().name]))
+    raise SourceError(
+        "it is neither a folder, nor a manifest .csv or .parquet, nor a MedMNIST .npz, nor a DICOMweb service.",
+        where="data.source",
+    )
+
+
+def list_service(source: str) -> list[ListedFile]:
+    """Every instance of a DICOMweb service that passes the filters in its address, sorted by UIDs."""
+    from medtrimix.ingest.pacs.dicomweb import instances
+    from medtrimix.ingest.pacs.service import parse_service
+
+    service = parse_service(source)
+    names = sorted("/".join(instance) for instance in instances(service))
+    return [ListedFile(name, f"{SERVICE}{service.url}#{name}", None, 0, 0) for name in names]
+
+
 def list_folder(root: Path) -> list[ListedFile]:
-    """Everything below `root` except folders, sorted by relative path; symbolic links are listed, never followed."""
-    return sorted(_walk(os.fspath(root), ""), key=lambda file: file.relative)
+    """Everything below `root` except folders, sorted by relative path; symbolic links are listed, never followed.
 
+    A folder that can't be opened is listed itself, as unreadable.
 
-def _walk(folder: str, prefix: str) -> Iterator[ListedFile]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(entry.path, f"{prefix}{entry.name}/")
-            else:
-                status = entry.stat(follow_symlinks=False)
-                yield _listed(f"{prefix}{entry.name}", Path(entry.path), status)
+    Raises:
+        SourceError: `root` itself can't be opened.
+    """
+    files: list[ListedFile] = []
+    folders = [("", os.fspath(root))]
+    while folders:  # a list of its own, since a tree may be deeper than Python's stack
+        name, path = folders.pop()
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    relative = f"{name}/{entry.name}" if name else entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append((relative, entry.path))
+                    else:
+                        files.append(_found(relative, entry.path))
+        except OSError:
+            if name == "":
+                raise SourceError(
+                    "the folder can't be read.", where="data.source", fix="Check the permissions."
+                ) from None
+            files.append(ListedFile(name, path, Verdict.unreadable, 0, 0))
+    return sorted(files, key=lambda file: file.relative)
 
 
 def list_named(root: Path, names: list[str]) -> list[ListedFile]:
@@ -104,15 +149,15 @@ def _named(root: Path, name: str) -> ListedFile:
         or ".." in Path(name).parts
         or not path.parent.resolve().is_relative_to(root)
     ):
-        return ListedFile(name, path, Verdict.outside_root, 0, 0)
+        return ListedFile(name, os.fspath(path), Verdict.outside_root, 0, 0)
+    return _found(name, os.fspath(path))
+
+
+def _found(relative: str, path: str) -> ListedFile:
     try:
-        status = path.lstat()
+        status = os.lstat(path)
     except OSError:
-        return ListedFile(name, path, Verdict.missing_file, 0, 0)
-    return _listed(name, path, status)
-
-
-def _listed(relative: str, path: Path, status: os.stat_result) -> ListedFile:
+        return ListedFile(relative, path, Verdict.missing_file, 0, 0)
     if stat.S_ISLNK(status.st_mode):
         verdict: Verdict | None = Verdict.symlink
     elif stat.S_ISREG(status.st_mode):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from medtrimix.config.model import Config
+from medtrimix.ingest.findings import NO_FINDING, SEPARATOR
 from medtrimix.ingest.flags import Flag
 
 PHANTOM = "phantom"
@@ -67,11 +68,13 @@ class DataOptions(Config):
 
     Attributes:
         source: a folder (scanned recursively), a manifest `.csv` or `.parquet`, a MedMNIST `.npz`, a DICOMweb service
-            (`dicomweb+https://...`), or `phantom`.
+            (`dicomweb+https://...`, behind which `?Modality=..&StudyDate=..` may follow), or `phantom`.
         labels: for a folder or a service: a CSV with the label column and one of `path` (relative to the CSV's own
             folder), `series_uid`, `study_uid` or `patient_id`; optional columns `patient_id` and `split`.
         label: name of the label column in `labels` or in the manifest. A list of columns that hold 0 or 1 makes the
             labels of several findings.
+        finding: of several findings, the one to learn: the classes are then `no` and `yes`. Labels of several findings
+            come from a list of columns, from texts such as `edema|nodule`, or from an archive.
         image_size: rows and columns of every stored image.
         volume: null: every picture is a sample. Else slices are put together to volumes by their geometry, and NIfTI
             is read.
@@ -91,6 +94,7 @@ class DataOptions(Config):
     source: str = Field(min_length=1)
     labels: str | None = None
     label: Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=2)] = "label"
+    finding: str | None = None
     image_size: tuple[Side, Side] = (64, 64)
     volume: VolumeOptions | None = None
     frames: Literal["refuse", "samples"] = "refuse"
@@ -103,6 +107,18 @@ class DataOptions(Config):
     max_megavoxels: float = Field(default=256, gt=0)
     timeout_s: float = Field(default=30, gt=0)
     memory_limit_mb: int = Field(default=2048, ge=512)
+
+    @model_validator(mode="after")
+    def _finding_is_one_of_them(self) -> DataOptions:
+        columns = (self.label,) if isinstance(self.label, str) else self.label
+        if {"path", "series_uid", "study_uid", "patient_id"} & set(columns):
+            raise ValueError("the label can't be a column that identifies: class names appear in every result")
+        for name in self.label if isinstance(self.label, tuple) else ():
+            if SEPARATOR in name or name == NO_FINDING:
+                raise ValueError(f"a finding can't be named {name!r} nor have {SEPARATOR!r} in its name")
+        if isinstance(self.label, tuple) and self.finding not in (None, *self.label):
+            raise ValueError(f"finding {self.finding!r} is none of the columns in `label`")
+        return self
 
     @property
     def stored_channels(self) -> int:

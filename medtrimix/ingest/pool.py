@@ -8,6 +8,7 @@ decoding needs.
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from medtrimix.errors import StepFailed
 from medtrimix.ingest.verdict import Verdict
@@ -25,8 +26,12 @@ from medtrimix.ingest.verdict import Verdict
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_IN_HAND = 8  # tasks that a process has at most: enough to never wait for the next, few enough to fit the socket
+_IN_HAND = 8  # tasks that a process has at most: enough to never wait for the next
+_IN_HAND_BYTES = 1 << 16
+"""Tasks that are sent ahead must fit the socket: a process that sends a large result doesn't read, so a sender that has
+to wait for it would wait for ever."""
 _AHEAD = 32  # finished results per process that wait for an earlier one
+_AHEAD_BYTES = 64 << 20  # of all of them, beyond which nothing more is begun until the earlier one is there
 
 
 @dataclass(frozen=True)
@@ -37,39 +42,72 @@ class Limits:
     memory_limit_mb: int
 
 
+@dataclass(frozen=True)
+class Crew:
+    """How many processes to start, and what each may use."""
+
+    workers: int
+    limits: Limits
+
+    def map(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Generator[Result | Verdict]:
+        """See `supervised_map`."""
+        return supervised_map(function, tasks, workers=self.workers, limits=self.limits)
+
+
 def supervised_map(
     function: Callable[[Task], Result], tasks: Sequence[Task], *, workers: int, limits: Limits
 ) -> Generator[Result | Verdict]:
     """Results in the order of `tasks`; `timeout`, `memory` or `decoder_error` for a task that lost its process.
 
-    `function` must be picklable by reference. Results that nobody has taken yet are bounded in number.
+    `function` must be picklable by reference. Results that nobody has taken yet are bounded, in number
+    and in bytes.
     """
     waiting = deque(enumerate(tasks))
-    finished: dict[int, Result | Verdict] = {}
+    finished: dict[int, _Finished[Result]] = {}
     crew = [_Worker(function, limits) for _ in range(min(workers, len(tasks)))]
     try:
         for wanted in range(len(tasks)):
             while wanted not in finished:
+                full = sum(result.size for result in finished.values()) > _AHEAD_BYTES
                 for worker in crew:
-                    worker.feed(waiting, before=wanted + _AHEAD * len(crew))
+                    worker.feed(waiting, before=wanted + (1 if full else _AHEAD * len(crew)))
                 ready = wait([worker.connection for worker in crew])
                 for place, worker in enumerate(crew):
                     if worker.connection in ready and not worker.receive(finished):
                         finished.update(worker.bury(waiting))
                         crew[place] = _Worker(function, limits)
-            yield finished.pop(wanted)
+            yield finished.pop(wanted).result
     finally:
         for worker in crew:
             worker.end()
+
+
+@dataclass(frozen=True)
+class _InHand(Generic[Task]):
+    """A task that a process has been sent, and in how many bytes."""
+
+    number: int
+    task: Task
+    size: int
+
+
+@dataclass(frozen=True)
+class _Finished(Generic[Result]):
+    """What became of a task, and the bytes that it came in."""
+
+    result: Result | Verdict
+    size: int = 0
 
 
 class _Worker(Generic[Task, Result]):
     """One process, the socket to it, and the tasks that it has in hand, oldest first."""
 
     def __init__(self, function: Callable[[Task], Result], limits: Limits) -> None:
-        self.in_hand: deque[tuple[int, Task]] = deque()
+        self.in_hand: deque[_InHand[Task]] = deque()
         self.started = False
         ours, theirs = socket.socketpair()
+        for end, buffer in ((ours, socket.SO_SNDBUF), (theirs, socket.SO_RCVBUF)):
+            end.setsockopt(socket.SOL_SOCKET, buffer, 4 * _IN_HAND_BYTES)  # macOS has 8 KB otherwise
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 - our own module, no shell
                 [sys.executable, "-P", "-m", "medtrimix.ingest.worker", str(theirs.fileno())],
@@ -81,26 +119,31 @@ class _Worker(Generic[Task, Result]):
                 process_group=0,  # a Ctrl-C in the terminal goes to the parent alone
             )
         self.connection = Connection(ours.detach())
-        self._send((function, limits.timeout_s, limits.memory_limit_mb))
+        self._send(pickle.dumps((function, limits.timeout_s, limits.memory_limit_mb)))
 
     def feed(self, waiting: deque[tuple[int, Task]], *, before: int) -> None:
         """Gives the process tasks with numbers below `before`, as many as it may have in hand."""
         while waiting and len(self.in_hand) < _IN_HAND and waiting[0][0] < before:
-            self.in_hand.append(waiting.popleft())
-            self._send(self.in_hand[-1][1])
+            number, task = waiting[0]
+            message = pickle.dumps(task)
+            if self.in_hand and sum(other.size for other in self.in_hand) + len(message) > _IN_HAND_BYTES:
+                return
+            waiting.popleft()
+            self.in_hand.append(_InHand(number, task, len(message)))
+            self._send(message)
 
-    def receive(self, finished: dict[int, Result | Verdict]) -> bool:
+    def receive(self, finished: dict[int, _Finished[Result]]) -> bool:
         """Takes one message; False if the process is no more."""
         try:
-            message = self.connection.recv()
+            message = self.connection.recv_bytes()
         except (EOFError, OSError):
             return False
         if self.started:
-            finished[self.in_hand.popleft()[0]] = cast("Result | Verdict", message)
+            finished[self.in_hand.popleft().number] = _Finished(pickle.loads(message), len(message))  # noqa: S301 - ours
         self.started = True  # the first message only says so
         return True
 
-    def bury(self, waiting: deque[tuple[int, Task]]) -> dict[int, Verdict]:
+    def bury(self, waiting: deque[tuple[int, Task]]) -> dict[int, _Finished[Result]]:
         """The verdict on the task that the process died of; its other tasks go back to the front of `waiting`."""
         self.connection.close()
         exit_code = self.process.wait()
@@ -110,10 +153,10 @@ class _Worker(Generic[Task, Result]):
                 where="ingest",
                 fix="Check the installation with `python -m medtrimix.ingest.worker`, and `data.memory_limit_mb`.",
             )
-        verdicts = {}
+        verdicts: dict[int, _Finished[Result]] = {}
         if self.in_hand:
-            verdicts[self.in_hand.popleft()[0]] = _verdict_on(exit_code)
-        waiting.extendleft(reversed(self.in_hand))
+            verdicts[self.in_hand.popleft().number] = _Finished(_verdict_on(exit_code))
+        waiting.extendleft((other.number, other.task) for other in reversed(self.in_hand))
         return verdicts
 
     def end(self) -> None:
@@ -122,9 +165,9 @@ class _Worker(Generic[Task, Result]):
         self.process.kill()
         self.process.wait()
 
-    def _send(self, message: object) -> None:
+    def _send(self, message: bytes) -> None:
         with suppress(OSError):  # if it has just died, `receive` will find out
-            self.connection.send(message)
+            self.connection.send_bytes(message)
 
 
 def _environment() -> dict[str, str]:

@@ -30,7 +30,7 @@ class SiteSecret(bytes):
 
 
 class Pseudonyms:
-    """Names for patients, studies, series and files; one domain each, so that equal texts don't give equal names."""
+    """Names for whatever identifies, each kind in a domain of its own, so that equal texts don't give equal names."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = SiteSecret(secret)
@@ -55,9 +55,17 @@ class Pseudonyms:
         """Pseudonym of a series."""
         return self._name("series", uid)
 
-    def file(self, text: str) -> str:
-        """Pseudonym of a file or of a sample, from its relative path or any other text."""
-        return self._name("file", text)
+    def file(self, relative: str, *, part: int = 0) -> str:
+        """Pseudonym of a file by its path below the root; `part` tells the samples of one file apart, from 0."""
+        return self._name("file", relative, *([str(part)] if part else []))
+
+    def instance(self, uid: str, *, part: int = 0) -> str:
+        """Pseudonym of a DICOM instance, wherever it lies; `part` as for a file."""
+        return self._name("instance", uid, *([str(part)] if part else []))
+
+    def device(self, text: str) -> str:
+        """Pseudonym of a make of device: 8 characters, enough to tell those of one site apart."""
+        return self._name("device", normalised(text))[:8]
 
     def keyed_digest(self, text: str) -> str:
         """64 hex digits that stand for `text`: for joins and for cache keys that must not give the text away."""

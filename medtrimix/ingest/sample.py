@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from medtrimix.arrays import Volume
 from medtrimix.ingest.verdict import Verdict
@@ -87,8 +89,29 @@ class Outcome:
         samples: in order; several for the frames of a file or the slices of a volume.
         refusals: one for each file that is in no sample.
         accepted_files: files that are in the samples.
+        joined: samples of which the labels have a row.
     """
 
     samples: tuple[Sample, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     accepted_files: int = 0
+    joined: int = 0
+
+
+HeadersRead: TypeAlias = Callable[[int, int], None]
+"""Told how many headers have been read, of how many."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What an earlier, interrupted ingest of the same source had finished; the next one goes on behind it.
+
+    Attributes:
+        units: number of outcomes.
+        accepted: `pixel_sha256` of each accepted sample by its `sample_id`, to know copies of them.
+        joined: accepted samples of which the labels have a row.
+    """
+
+    units: int = 0
+    accepted: Mapping[str, str] = field(default_factory=dict)
+    joined: int = 0

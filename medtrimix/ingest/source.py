@@ -7,30 +7,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medtrimix.config.digest import digest_of_file
+from medtrimix.errors import SourceError, StepFailed
 from medtrimix.ingest.listing import ARCHIVE, list_source
+from medtrimix.ingest.opening import SERVICE
 from medtrimix.ingest.options import DataOptions
+from medtrimix.ingest.pacs.service import Service, parse_service
 from medtrimix.ingest.pseudonym import Pseudonyms
 from medtrimix.ingest.verdict import Verdict
 
 if TYPE_CHECKING:
-    from medtrimix.ingest.sample import Refusal, Sample
+    from medtrimix.ingest.sample import Finished, HeadersRead, Outcome
 
 
 def content_digest(options: DataOptions, *, pseudonyms: Pseudonyms) -> str:
     """Name of everything that ingest will read: paths below the root and bytes, of files and of tables; 64 hex digits.
 
+    Instances of a service are named by their UIDs alone: an instance that changes gets another UID (PS3.3 C.12.1).
     Keyed with the site secret, so it gives no path and no content away, and changes when the pseudonyms do.
     """
     source = list_source(options)
     whole = hashlib.sha256()
     for file in source.files:
-        whole.update(
-            f"{file.relative}\0{file.verdict or _bytes_digest(file.path)}\0".encode("utf-8", "surrogateescape")
-        )
+        whole.update(f"{file.relative}\0{file.verdict or _content(file.path)}\0".encode("utf-8", "surrogateescape"))
     for table in source.tables:
         whole.update(digest_of_file(table).encode())
     return pseudonyms.keyed_digest(f"content {whole.hexdigest()}")
@@ -49,24 +52,73 @@ def stat_fingerprint(options: DataOptions, *, pseudonyms: Pseudonyms) -> str:
     return pseudonyms.keyed_digest(f"stat {whole.hexdigest()}")
 
 
-def ingest(options: DataOptions, *, pseudonyms: Pseudonyms, workers: int) -> Iterator[Sample | Refusal]:
-    """Every file of the source, in the order of their paths, whatever the number of decoding processes.
+def ingest(
+    options: DataOptions,
+    *,
+    pseudonyms: Pseudonyms,
+    workers: int,
+    finished: Finished | None = None,
+    headers_read: HeadersRead | None = None,
+) -> Iterator[Outcome]:
+    """What becomes of every file of the source, in an order that the number of decoding processes does not change.
+
+    Args:
+        options: what to read, and how.
+        pseudonyms: names for whatever identifies.
+        workers: number of decoding processes.
+        finished: what an earlier call has yielded and need not be read again; its source and options were the same.
+        headers_read: called as the headers are read, before the first outcome; only for volumes.
 
     Raises:
         SourceError: the source or its labels can't be read or joined. Mistakes that need no pixels are found at once,
             the others when the last file has been read.
+        StepFailed: a service went away in between.
     """
-    if options.source.endswith(ARCHIVE):
-        from medtrimix.ingest.medmnist import ingest_medmnist
+    from medtrimix.ingest.sample import Finished
 
-        return ingest_medmnist(Path(options.source), options=options, pseudonyms=pseudonyms)
+    finished = finished or Finished()
+    if options.source.endswith(ARCHIVE):
+        from medtrimix.ingest.formats.medmnist import ingest_medmnist
+
+        outcomes = ingest_medmnist(Path(options.source), options=options, pseudonyms=pseudonyms)
+        return islice(outcomes, finished.units, None)
     from medtrimix.ingest.stream import read_all
 
-    return read_all(list_source(options), options=options, pseudonyms=pseudonyms, workers=workers)
+    outcomes = read_all(
+        list_source(options),
+        options=options,
+        pseudonyms=pseudonyms,
+        workers=workers,
+        finished=finished,
+        headers_read=headers_read,
+    )
+    if options.source.startswith(SERVICE):
+        return _attended(outcomes, service=parse_service(options.source))
+    return outcomes
 
 
-def _bytes_digest(path: Path) -> str:
+def _attended(outcomes: Iterator[Outcome], *, service: Service) -> Iterator[Outcome]:
+    """`outcomes`, unless the service is gone: that is no property of a file, and must not look like one.
+
+    Raises:
+        StepFailed: the service does not answer any more, or its credentials have expired.
+    """
+    from medtrimix.ingest.pacs.dicomweb import require_alive
+
+    for outcome in outcomes:
+        if any(refusal.verdict in (Verdict.unreadable, Verdict.timeout) for refusal in outcome.refusals):
+            try:
+                require_alive(service)
+            except SourceError as error:
+                fix = f"{error.fix} What was read is kept; the same command goes on from here."
+                raise StepFailed(error.what, where=error.where, fix=fix) from None
+        yield outcome
+
+
+def _content(path: str) -> str:
+    if path.startswith(SERVICE):
+        return ""
     try:
-        return digest_of_file(path)
+        return digest_of_file(Path(path))
     except OSError:
         return Verdict.unreadable

@@ -1,79 +1,145 @@
-"""The stream of samples and refusals: decoding, labels and duplicates brought together in the order of the files."""
+"""The stream of outcomes: what is read together, in an order that does not depend on the number of processes."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from medtrimix.errors import SourceError
 from medtrimix.ingest.labels import UNLABELLED, Labels, read_labels
 from medtrimix.ingest.listing import ListedFile, Source
+from medtrimix.ingest.opening import Task
 from medtrimix.ingest.options import DataOptions
-from medtrimix.ingest.pool import Limits, supervised_map
+from medtrimix.ingest.pool import Crew, Limits
 from medtrimix.ingest.pseudonym import Pseudonyms
-from medtrimix.ingest.reader import Reading, Task, read_file
-from medtrimix.ingest.sample import Refusal, Sample
+from medtrimix.ingest.register import Found, Register, nothing_joined
+from medtrimix.ingest.sample import Finished, HeadersRead, Outcome
 from medtrimix.ingest.verdict import Verdict
+
+Work = TypeVar("Work")
+
+
+@dataclass(frozen=True)
+class _Unit(Generic[Work]):
+    """Files, by their positions in the source, that are read together (`work` says how), or are refused unread."""
+
+    files: tuple[int, ...]
+    work: Work | Verdict
 
 
 def read_all(
-    source: Source, *, options: DataOptions, pseudonyms: Pseudonyms, workers: int
-) -> Iterator[Sample | Refusal]:
-    """Samples and refusals of a folder or a manifest; see `source.ingest`."""
+    source: Source,
+    *,
+    options: DataOptions,
+    pseudonyms: Pseudonyms,
+    workers: int,
+    finished: Finished,
+    headers_read: HeadersRead | None,
+) -> Iterator[Outcome]:
+    """The outcomes of a folder, a manifest or a service; see `source.ingest`."""
     labels = _labels(source, options=options, pseudonyms=pseudonyms)
-    return _stream(source, labels, options=options, pseudonyms=pseudonyms, workers=workers)
+    register = Register(labels, finding=options.finding, pseudonyms=pseudonyms, finished=finished)
+    tasks = [Task(file.relative, file.path, labels.of_path(file.path).patient_id) for file in source.files]
+    crew = Crew(workers, Limits(options.timeout_s, options.memory_limit_mb))
+    read = _pictures if options.volume is None else partial(_volumes, headers_read=headers_read)
+    outcomes: Iterator[Outcome] = read(
+        source.files,
+        tasks,
+        register=register,
+        crew=crew,
+        options=options,
+        pseudonyms=pseudonyms,
+        start=finished.units,
+    )
+    return outcomes
 
 
 def _labels(source: Source, *, options: DataOptions, pseudonyms: Pseudonyms) -> Labels:
     if source.manifest is not None:
-        return Labels("path", {os.fspath(source.root / name): row for name, row in source.manifest.items()})
+        return Labels("path", {f"{source.root}/{name}": row for name, row in source.manifest.items()})
     if options.labels is None:
         return Labels("path", {})
     labels = read_labels(Path(options.labels), column=options.label, pseudonyms=pseudonyms)
-    if labels.key == "path" and not any(os.fspath(file.path) in labels.rows for file in source.files):
-        raise _nothing_joined("path")
+    if labels.key == "path" and source.root is None:
+        raise SourceError(
+            "a service has no paths.",
+            where="data.labels",
+            fix="Its images are joined by series_uid, study_uid or patient_id.",
+        )
+    if labels.key == "path" and all(labels.of_path(file.path) is UNLABELLED for file in source.files):
+        raise nothing_joined("path")
     return labels
 
 
-def _stream(
-    source: Source, labels: Labels, *, options: DataOptions, pseudonyms: Pseudonyms, workers: int
-) -> Iterator[Sample | Refusal]:
-    tasks = [_task(file, labels) for file in source.files if file.verdict is None]
+def _pictures(
+    files: Sequence[ListedFile],
+    tasks: Sequence[Task],
+    *,
+    register: Register,
+    crew: Crew,
+    options: DataOptions,
+    pseudonyms: Pseudonyms,
+    start: int,
+) -> Iterator[Outcome]:
+    """One pass: a unit is a file."""
+    from medtrimix.ingest.reader import read_file
+
     read = partial(read_file, options=options, pseudonyms=pseudonyms)
-    limits = Limits(options.timeout_s, options.memory_limit_mb)
-    instances: set[str] = set()
-    accepted = joined = 0
-    with closing(supervised_map(read, tasks, workers=workers, limits=limits)) as readings:
-        for file in source.files:
-            reading = file.verdict or next(readings)
-            if isinstance(reading, Reading) and reading.instance_key:
-                instance = f"{reading.instance_key} {reading.record.pixel_sha256}"
-                if instance in instances:
-                    reading = Verdict.duplicate
-                instances.add(instance)
-            if isinstance(reading, Verdict):
-                yield Refusal(pseudonyms.file(file.relative), reading)
-                continue
-            row = labels.of(path=file.path, patient_key=reading.patient_key)
-            accepted, joined = accepted + 1, joined + (row is not UNLABELLED)
-            yield Sample(reading.image, replace(reading.record, label=row.label, split=row.split))
-    if labels.key == "patient_id" and accepted and not joined:
-        raise _nothing_joined("patient_id")
+    units = [_Unit((place,), file.verdict or task) for place, (file, task) in enumerate(zip(files, tasks, strict=True))]
+    return _outcomes(units[start:], read, files=files, register=register, crew=crew)
 
 
-def _task(file: ListedFile, labels: Labels) -> Task:
-    known = labels.of(path=file.path, patient_key="")
-    return Task(file.relative, os.fspath(file.path), known.patient_id)
+def _volumes(
+    files: Sequence[ListedFile],
+    tasks: Sequence[Task],
+    *,
+    register: Register,
+    crew: Crew,
+    options: DataOptions,
+    pseudonyms: Pseudonyms,
+    start: int,
+    headers_read: HeadersRead | None,
+) -> Iterator[Outcome]:
+    """Two passes: the headers of all files say which make a volume; a unit is a volume, or a file that is in none."""
+    from medtrimix.ingest.dicom.scan import SliceFacts
+    from medtrimix.ingest.dicom.series import assemble
+    from medtrimix.ingest.volume_reader import VolumeTask, Whole, read_volumes, scan_file
+
+    scan = partial(scan_file, options=options, pseudonyms=pseudonyms)
+    scanned: list[SliceFacts | Whole | Verdict] = []
+    with closing(crew.map(scan, [task for file, task in zip(files, tasks, strict=True) if not file.verdict])) as found:
+        for place, file in enumerate(files, start=1):
+            scanned.append(file.verdict or next(found))
+            if headers_read is not None:
+                headers_read(place, len(files))
+    assembly = assemble([facts if isinstance(facts, SliceFacts) else None for facts in scanned], options=options)
+    units = [_Unit(volume, VolumeTask(tuple(tasks[place] for place in volume))) for volume in assembly.volumes]
+    units += [_Unit((place,), verdict) for place, verdict in assembly.refused.items()]
+    for place, facts in enumerate(scanned):
+        if isinstance(facts, Verdict):
+            units.append(_Unit((place,), facts))
+        elif isinstance(facts, Whole):
+            units.append(_Unit((place,), VolumeTask((tasks[place],))))
+    units.sort(key=lambda unit: min(unit.files))
+    read = partial(read_volumes, options=options, pseudonyms=pseudonyms)
+    yield from _outcomes(units[start:], read, files=files, register=register, crew=crew)
 
 
-def _nothing_joined(key: str) -> SourceError:
-    meaning = "relative to the CSV's own folder" if key == "path" else "as the DICOM header has it"
-    return SourceError(
-        f"no row of the labels fits any image by '{key}'.",
-        where="data.labels",
-        fix=f"Column '{key}' must be {meaning}.",
-    )
+def _outcomes(
+    units: Sequence[_Unit[Work]],
+    read: Callable[[Work], Found],
+    *,
+    files: Sequence[ListedFile],
+    register: Register,
+    crew: Crew,
+) -> Iterator[Outcome]:
+    works = [unit.work for unit in units if not isinstance(unit.work, Verdict)]
+    with closing(crew.map(read, works)) as found:
+        for unit in units:
+            own = [files[place] for place in unit.files]
+            yield register.outcome(own, unit.work if isinstance(unit.work, Verdict) else next(found))
+    register.require_labels()

@@ -12,10 +12,10 @@ class Verdict(StrEnum):
     # Not an image
     not_an_image = "not_an_image"  # some other kind of file, or a DICOM object that holds no picture (dose, segments)
     not_dicom = "not_dicom"  # named like DICOM, but is not
-    no_pixels = "no_pixels"  # DICOM without pixel data: reports, plans, directories
+    no_pixels = "no_pixels"  # DICOM without pixel data: reports, plans, directories; the header half of a NIfTI pair
     # Images of a kind that is not read
     unsupported_syntax = "unsupported_syntax"  # transfer syntax without decoder; also deflated, which may be a bomb
-    unsupported_pixels = "unsupported_pixels"  # floats, unknown colour models
+    unsupported_pixels = "unsupported_pixels"  # floats in DICOM, complex numbers, unknown colour models
     unsupported_multiframe = "unsupported_multiframe"  # several frames, while `data.frames` says `refuse`
     unsupported_4d = "unsupported_4d"  # several volumes in one file, while `data.volume.fourth_axis` says otherwise
     is_volume = "is_volume"  # a volume, while `data.volume` is not set

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ class Voxels:
         identity: empty for anything but DICOM.
         flags: see `Flag`.
         frame: which volume of its file, for files of several.
+        inverted: low values are shown white (MONOCHROME1, or presentation LUT shape INVERSE); values stay as they are.
+        duplicates: places, among the files of the volume, of those that repeat the pixels of another at one position.
     """
 
     values_CDHW: npt.NDArray[np.generic]
@@ -34,9 +36,11 @@ class Voxels:
     encoding: str
     modality: str = ""
     padded_DHW: npt.NDArray[np.bool_] | None = None
-    identity: Identity = Identity()
+    identity: Identity = field(default_factory=Identity)
     flags: tuple[Flag, ...] = ()
     frame: int = 0
+    inverted: bool = False
+    duplicates: tuple[int, ...] = ()
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:

@@ -18,11 +18,9 @@ from medtrimix.lowlabel.task import Hooks, Labelled, Rows, Task, Vision, require
 from medtrimix.metrics.evaluate import evaluate
 from medtrimix.schedule import warmup_cosine
 
-_PREDICTION_BATCH = 256
-
 
 class Classifier(nn.Module):
-    """An encoder and a linear head: image_BCHW, float -> logit_BK."""
+    """An encoder and a linear head: image_BCHW (or image_BCDHW), float -> logit_BK."""
 
     def __init__(self, encoder: nn.Module, *, dim: int, classes: int) -> None:
         super().__init__()
@@ -58,10 +56,10 @@ def predict(classifier: Classifier, rows: Rows, *, vision: Vision) -> npt.NDArra
     """Probabilities of the images as they are, in evaluation mode: float64, shape (N, K), in the order of `rows`."""
     training = classifier.training
     classifier.eval()
-    parts = []
+    parts, batch = [], vision.images_at_a_time
     with torch.inference_mode():
-        for start in range(0, len(rows), _PREDICTION_BATCH):
-            image_BCHW = vision.normalise(vision.images(rows[start : start + _PREDICTION_BATCH]))
+        for start in range(0, len(rows), batch):
+            image_BCHW = vision.normalise(vision.images(rows[start : start + batch]))
             with vision.autocast():
                 logit_BK = classifier(image_BCHW)
             parts.append(logit_BK.double().softmax(dim=1).cpu().numpy())

@@ -43,13 +43,14 @@ class Vision:
     """What a learner needs to train the network itself.
 
     Attributes:
-        images: rows to their uint8 images (B, C, H, W), on the device.
+        images: rows to their uint8 images (B, C, H, W) or volumes (B, C, D, H, W), on the device.
         augment: see `Augment`.
         normalise: uint8 images to the floats that the encoder expects, unchanged otherwise.
         encoder: makes the arm's encoder (`.dim`; float images -> embedding_BE), on the device, for the learner to
             change. Random weights come from torch's generator, which the learner has seeded.
         pretrained: whether its weights were learnt, which decides the learning rate.
         autocast: makes the context of each forward pass, for its precision.
+        images_at_a_time: how many fit into memory when nothing is learnt from them.
     """
 
     images: Callable[[Rows], Tensor]
@@ -58,6 +59,7 @@ class Vision:
     encoder: Callable[[], nn.Module]
     pretrained: bool
     autocast: Callable[[], AbstractContextManager[object]]
+    images_at_a_time: int = 256
 
 
 @dataclass(frozen=True)

@@ -39,14 +39,13 @@ class Encoder(nn.Module):
         return embedding_BE
 
 
-def build_encoder(
-    options: EncoderOptions, *, channels: int, image_size: tuple[int, ...], spatial_dims: Literal[2, 3] = 2
-) -> Encoder:
+def build_encoder(options: EncoderOptions, *, channels: int, image_size: tuple[int, ...]) -> Encoder:
     """A fresh encoder, its weights drawn from torch's generator: call `torch.manual_seed` before.
 
-    The arguments are those of `EncoderSpec`.
+    The arguments are those of `EncoderSpec`; three numbers in `image_size` make it one of volumes.
     """
-    return Encoder(EncoderSpec(options=options, channels=channels, image_size=image_size, spatial_dims=spatial_dims))
+    dims: Literal[2, 3] = 3 if len(image_size) == 3 else 2
+    return Encoder(EncoderSpec(options=options, channels=channels, image_size=image_size, spatial_dims=dims))
 
 
 def _resnet(spec: EncoderSpec) -> Any:

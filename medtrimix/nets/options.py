@@ -42,6 +42,13 @@ SMALL_IMAGE_PX = 32
 Keeping the first resolution, as is common at 32 pixels, makes every step three times as slow at 28 pixels (351 against
 1,035 images per second and core, forward and backward, width 0.25).
 """
+SMALL_VOLUME_PX = 16
+"""The same for volumes.
+
+At 32 voxels a side the published stem is four times as fast (189 against 49 volumes per second and core). Spent on
+twice the width, the time gave no worse a network: test AUC on AdrenalMNIST3D from scratch .886 and .886 (two seeds)
+against .864 and .897.
+"""
 
 
 class EncoderSpec(Config):
@@ -62,4 +69,4 @@ class EncoderSpec(Config):
     @property
     def small_images(self) -> bool:
         """True where the stem is 3x3 with stride 1, then pooling."""
-        return max(self.image_size) <= SMALL_IMAGE_PX
+        return max(self.image_size) <= (SMALL_IMAGE_PX if self.spatial_dims == 2 else SMALL_VOLUME_PX)

@@ -18,7 +18,7 @@ from medtrimix.phantom.encodings import ENCODINGS, Encoding
 from medtrimix.phantom.options import PhantomOptions
 
 NORMAL, OPACITY = "normal", "opacity"
-_EPOCH = date(1901, 1, 1)
+EPOCH = date(1901, 1, 1)
 """Dates from before there were archives, so that nobody takes them for real ones."""
 _NEW_STUDY = 0.75
 """Chance that the next image of a person belongs to another study."""
@@ -76,7 +76,7 @@ def appointments(options: PhantomOptions, *, seed: int) -> Iterator[Appointment]
 def _visits(patient: int, options: PhantomOptions, *, seed: int) -> Iterator[Appointment]:
     attendance, health = stream(seed, "attendance", patient), stream(seed, "health", patient)
     images = 1 + int(attendance.poisson(options.images_per_patient - 1))
-    day = _EPOCH + timedelta(days=int(attendance.integers(3000)))
+    day = EPOCH + timedelta(days=int(attendance.integers(3000)))
     study, instance, episode = -1, 0, -1
     for image in range(images):
         new_study = attendance.random() < _NEW_STUDY or image == 0

@@ -13,7 +13,8 @@ from medtrimix.phantom.cohort import appointments, stream
 from medtrimix.phantom.encodings import shown, store
 from medtrimix.phantom.header import patient_id, write_dicom
 from medtrimix.phantom.options import PhantomOptions
-from medtrimix.phantom.radiograph import person, radiograph
+from medtrimix.phantom.person import person
+from medtrimix.phantom.radiograph import radiograph
 
 
 def write_dicom_tree(
@@ -37,9 +38,7 @@ def write_dicom_tree(
     Raises:
         SourceError: there is something in the folder already.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise SourceError("The folder for the phantom is not empty.", fix="Give an empty folder or a new one.")
+    make_empty(folder)
     plan = list(appointments(options, seed=seed))
     truth = [("path", "encoding", "pixel_sha256")]
     for done, appointment in enumerate(plan, start=1):
@@ -55,10 +54,22 @@ def write_dicom_tree(
         if progress is not None:
             progress(done, len(plan))
     labels = [(one.path, patient_id(one.patient), one.label) for one in plan]
-    _write_csv(folder / "truth.csv", truth)
-    _write_csv(folder / "labels.csv", [("path", "patient_id", "label"), *labels])
+    write_csv(folder / "truth.csv", truth)
+    write_csv(folder / "labels.csv", [("path", "patient_id", "label"), *labels])
 
 
-def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:
+def make_empty(folder: Path) -> None:
+    """Makes the folder, unless it is there and empty.
+
+    Raises:
+        SourceError: there is something in it already.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise SourceError("The folder for the phantom is not empty.", fix="Give an empty folder or a new one.")
+
+
+def write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    """Writes a table, its heading first, all or nothing."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
+    UID,
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
     ExplicitVRLittleEndian,
@@ -25,16 +26,28 @@ def write_dicom(
 ) -> None:
     """Writes one image; the same arguments give the same bytes."""
     dataset = Dataset()
-    _identify(dataset, appointment, female=female, seed=seed)
+    patient, study = appointment.patient, appointment.study
+    identify(dataset, patient=patient, study=study, day=appointment.day, female=female, seed=seed)
+    large_flat_panel = appointment.device.modality == "DX"
+    storage = DigitalXRayImageStorageForPresentation if large_flat_panel else ComputedRadiographyImageStorage
+    dataset.SOPClassUID = storage
+    dataset.SOPInstanceUID = made_up_uid("study", study, "instance", appointment.instance, patient=patient, seed=seed)
+    dataset.SeriesInstanceUID = made_up_uid("study", study, "series", patient=patient, seed=seed)
+    dataset.StudyDescription = "PHANTOM CHEST"
+    dataset.InstanceNumber = appointment.instance
     _describe_exposure(dataset, appointment, image_px=image_px)
     _add_pixels(dataset, stored, appointment)
+    save(path, dataset, syntax=appointment.how.syntax, plugin=appointment.how.plugin)
+
+
+def save(path: Path, dataset: Dataset, *, syntax: UID, plugin: str) -> None:
+    """Writes a dataset whose pixels are not compressed yet."""
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    how = appointment.how
-    if how.plugin:
-        dataset.compress(how.syntax, encoding_plugin=how.plugin, generate_instance_uid=False)
-    dataset.file_meta.TransferSyntaxUID = how.syntax
-    dataset.save_as(path, enforce_file_format=True, implicit_vr=how.syntax.is_implicit_VR, little_endian=True)
+    if plugin:
+        dataset.compress(syntax, encoding_plugin=plugin, generate_instance_uid=False)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.save_as(path, enforce_file_format=True, implicit_vr=syntax.is_implicit_VR, little_endian=True)
 
 
 def patient_id(patient: int) -> str:
@@ -42,35 +55,29 @@ def patient_id(patient: int) -> str:
     return f"PHANTOM{patient + 1:06d}"
 
 
-def _identify(dataset: Dataset, appointment: Appointment, *, female: bool, seed: int) -> None:
-    rng = stream(seed, "name", appointment.patient)
+def made_up_uid(*what: str | int, patient: int, seed: int) -> str:
+    """The UID of something that belongs to a person."""
+    return generate_uid(entropy_srcs=["medtrimix phantom", str(seed), str(patient), *map(str, what)])
+
+
+def identify(dataset: Dataset, *, patient: int, study: int, day: date, female: bool, seed: int) -> None:
+    """Who is shown, in which study."""
+    rng = stream(seed, "name", patient)
     name = "".join(_SYLLABLES[i] for i in rng.integers(len(_SYLLABLES), size=4))
     born = date(1820, 1, 1) + timedelta(days=int(rng.integers(22_000)))
-    patient, study = str(appointment.patient), str(appointment.study)
-
-    def uid(*what: str) -> str:
-        return generate_uid(entropy_srcs=["medtrimix phantom", str(seed), patient, *what])
-
-    large_flat_panel = appointment.device.modality == "DX"
-    storage = DigitalXRayImageStorageForPresentation if large_flat_panel else ComputedRadiographyImageStorage
-    dataset.SOPClassUID = storage
-    dataset.SOPInstanceUID = uid("study", study, "instance", str(appointment.instance))
-    dataset.StudyInstanceUID = uid("study", study)
-    dataset.SeriesInstanceUID = uid("study", study, "series")
+    dataset.StudyInstanceUID = made_up_uid("study", study, patient=patient, seed=seed)
     dataset.PatientName = f"PHANTOM^{name}"
-    dataset.PatientID = patient_id(appointment.patient)
+    dataset.PatientID = patient_id(patient)
     dataset.IssuerOfPatientID = "PHANTOM HOSPITAL"
     dataset.PatientBirthDate = born.strftime("%Y%m%d")
     dataset.PatientSex = "F" if female else "M"
-    dataset.StudyDate = dataset.ContentDate = appointment.day.strftime("%Y%m%d")
+    dataset.StudyDate = dataset.ContentDate = day.strftime("%Y%m%d")
     dataset.StudyTime = dataset.ContentTime = "120000"
-    dataset.AccessionNumber = f"PHA{appointment.patient + 1:06d}{appointment.study + 1:03d}"
+    dataset.AccessionNumber = f"PHA{patient + 1:06d}{study + 1:03d}"
     dataset.ReferringPhysicianName = "PHANTOM^REFERRER"
     dataset.InstitutionName = "PHANTOM HOSPITAL"
-    dataset.StudyID = str(appointment.study + 1)
-    dataset.StudyDescription = "PHANTOM CHEST"
+    dataset.StudyID = str(study + 1)
     dataset.SeriesNumber = 1
-    dataset.InstanceNumber = appointment.instance
 
 
 def _describe_exposure(dataset: Dataset, appointment: Appointment, *, image_px: int) -> None:

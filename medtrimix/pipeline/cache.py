@@ -3,6 +3,7 @@
 steps/<step>/<key>/     outputs, curves, record
     done.json           written last: what made this, and every file's size and digest
     checkpoint.pt       while a training runs
+    store/journal.jsonl while an ingest runs
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from medtrimix.config.files import read_json, write_json
 
 DONE = "done.json"
 CHECKPOINT = "checkpoint.pt"
+_RESUMED_FROM = (CHECKPOINT, "store/journal.jsonl", "store/store.json")
+"""Files that say that an unfinished attempt can be continued: the next one gets the folder as it is."""
 _KEY_LENGTH = 32  # 128 bits: short enough for a folder, long enough never to collide
 
 
@@ -78,9 +81,10 @@ class StepCache:
             yield folder
 
     def clear(self, step: str, *, key: str) -> None:
-        """Removes what an earlier, unfinished attempt left; beside a checkpoint only the files that it half wrote."""
+        """Removes what an earlier, unfinished attempt left; if it can be continued, only the files half written."""
         folder = self.folder(step, key=key)
-        if (folder / CHECKPOINT).is_file():
+        damaged = (folder / DONE).is_file()  # it was done, and has lost something since
+        if not damaged and any((folder / name).is_file() for name in _RESUMED_FROM):
             for path in folder.glob(".*.tmp"):
                 path.unlink()
             return

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from medtrimix.config.files import read_json, write_json
 from medtrimix.errors import SourceError
+from medtrimix.ingest.opening import SERVICE
 from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.pseudonym import Pseudonyms
 from medtrimix.ingest.source import content_digest, stat_fingerprint
@@ -20,6 +21,8 @@ def source_content(options: DataOptions, *, pseudonyms: Pseudonyms, workspace: P
     Raises:
         SourceError: it can't be listed or read.
     """
+    if options.source.startswith(SERVICE):  # its listing, which is all there is to compare, is asked for once
+        return content_digest(options, pseudonyms=pseudonyms)
     try:
         listing = stat_fingerprint(options, pseudonyms=pseudonyms)
         remembered = workspace / "sources" / f"{listing[:32]}.json"

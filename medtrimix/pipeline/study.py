@@ -14,12 +14,14 @@ from medtrimix.config.model import Config
 from medtrimix.config.paths import expand
 from medtrimix.config.yaml import Document
 from medtrimix.data.options import AuditOptions, LabelBudget, SplitOptions, budget_name
-from medtrimix.errors import ConfigError, Problem
+from medtrimix.errors import ConfigError, Problem, SourceError
+from medtrimix.ingest.opening import SERVICE
 from medtrimix.ingest.options import DataOptions
+from medtrimix.ingest.pacs.service import parse_service
 from medtrimix.lowlabel.options import FinetuneOptions, LinearOptions, StrategyOptions
 from medtrimix.methods.options import ArmOptions
 from medtrimix.nets.options import EncoderOptions
-from medtrimix.phantom.options import PhantomOptions
+from medtrimix.phantom.options import AnyPhantom, PhantomOptions
 from medtrimix.steps.pretrain import OptimizerOptions
 from medtrimix.tracking.options import TrackingOptions
 
@@ -111,7 +113,7 @@ class Study(Config):
     description: str = ""
     seed: int = Field(default=0, ge=0)
     data: DataOptions
-    phantom: PhantomOptions = PhantomOptions()
+    phantom: AnyPhantom = PhantomOptions()
     split: SplitOptions = SplitOptions()
     audit: AuditOptions = AuditOptions()
     pretrain: PretrainOptions
@@ -150,9 +152,21 @@ def _missing_files(document: Document) -> tuple[Problem, ...]:
         text = values.get(key) if isinstance(values, dict) else None
         if not isinstance(text, str) or text == "phantom":
             continue
+        if key == "source" and text.startswith(SERVICE):
+            problems += _wrong_address(text, line=document.line((section, key)))
+            continue
         if expand(text).is_file() or (expand(text).exists() and what != "file"):
             continue
         hint = " (MEDTRIMIX_DATA, or ./data when it is not set, is expanded)" if "${MEDTRIMIX_DATA}" in text else ""
         line = document.line((section, key))
         problems.append(Problem(line, f"{section}.{key}", f"there is no such {what}{hint}"))
     return tuple(problems)
+
+
+def _wrong_address(source: str, *, line: int) -> list[Problem]:
+    """What can be said of a service's address without asking the service."""
+    try:
+        parse_service(source)
+    except SourceError as error:
+        return [Problem(line, "data.source", f"{error.what} {error.fix}")]
+    return []

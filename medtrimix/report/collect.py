@@ -16,6 +16,7 @@ from medtrimix import __version__
 from medtrimix.config.files import read_json
 from medtrimix.config.yaml import dump
 from medtrimix.data.store import ArrayStore
+from medtrimix.ingest.opening import SERVICE
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.plan import Plan, Task
 from medtrimix.pipeline.study import Study as StudyFile
@@ -35,6 +36,7 @@ from medtrimix.steps.context import CURVES, RECORD
 
 _PACKAGES = ("torch", "monai", "lightning", "numpy", "scikit-learn", "pydicom", "mlflow")
 _MASK = "(not recorded)"
+_COLOURS = {1: "grey", 3: "RGB"}
 
 
 def collect(plan: Plan, *, workspace: Path, cached: frozenset[str]) -> Study:
@@ -54,7 +56,9 @@ def masked_config(study: StudyFile) -> str:
 
 def source_kind(source: str) -> str:
     """What kind of source it is, never its name."""
-    kinds = {".csv": "manifest", ".npz": "MedMNIST file"}
+    if source.startswith(SERVICE):
+        return "DICOMweb service"
+    kinds = {".csv": "manifest", ".parquet": "manifest", ".npz": "MedMNIST file"}
     return source if source == "phantom" else kinds.get(Path(source).suffix.lower(), "folder")
 
 
@@ -144,15 +148,16 @@ class _Collector:
         )
 
     def _cohort(self) -> Cohort:
-        index = self._store.index.assign(side=pd.read_csv(split.split_file(self._split))["split"].to_numpy())
+        side_N = pd.read_csv(split.split_file(self._split), usecols=["split"])["split"].to_numpy()
+        index = self._store.columns("encoding", "label", "patient_id").assign(side=side_N)
         sides = [side for side in ("train", "val", "test", "dropped") if (index["side"] == side).any()]
-        channels, height, width = self._store.image_shape
+        channels, *size = self._store.image_shape
         return Cohort(
             source=source_kind(self._plan.study.data.source),
             verdicts=read_json(ingest.verdicts_file(self._ingest)),
             encodings={str(name): int(count) for name, count in index["encoding"].value_counts().items()},
             splits=tuple(_split_count(side, rows=index[index["side"] == side]) for side in sides),
-            image=f"{height} x {width}, {'grey' if channels == 1 else 'RGB'}",
+            image=f"{' x '.join(map(str, size))}, {_COLOURS.get(channels, f'{channels} channels')}",
         )
 
     def _loss_curve(self, task: Task) -> LossCurve:

@@ -15,10 +15,11 @@ from medtrimix.pipeline.plan import Plan
 from medtrimix.pipeline.published import mark_published, results_folder
 from medtrimix.report.collect import collect
 from medtrimix.report.publish import publish
+from medtrimix.report.quality import write_quality
 from medtrimix.report.study import Study
 from medtrimix.report.track import Recording
 from medtrimix.report.write import write_report
-from medtrimix.steps import split
+from medtrimix.steps import ingest, split
 from medtrimix.tracking.connection import sqlite_uri
 from medtrimix.tracking.dataset import DatasetCard
 from medtrimix.tracking.store import Tracker
@@ -47,6 +48,7 @@ def published(plan: Plan, *, workspace: Path, done: frozenset[str]) -> Iterator[
         yield recording
         study = collect(plan, workspace=workspace, cached=done)
         files = write_report(study, results_folder(plan, workspace=workspace))
+        _write_quality(plan, workspace=workspace)
         tracker.log_dataset(recording.parent_id, _dataset(study, plan=plan, workspace=workspace))
         publish(study, files=files, tracker=tracker, parent_id=recording.parent_id)
     except BaseException as error:
@@ -61,6 +63,16 @@ def published(plan: Plan, *, workspace: Path, done: frozenset[str]) -> Iterator[
         workspace=workspace,
         run_id=recording.parent_id,
         experiment_id=tracker.experiment_id,
+    )
+
+
+def _write_quality(plan: Plan, *, workspace: Path) -> None:
+    """What the images are like, on a page of its own beside the report; it stays in the workspace."""
+    folder = StepCache(workspace / "steps").folder("ingest", key=plan.of_step("ingest")[0].key)
+    write_quality(
+        ingest.store_folder(folder),
+        verdicts=read_json(ingest.verdicts_file(folder)),
+        out=results_folder(plan, workspace=workspace) / "quality.html",
     )
 
 

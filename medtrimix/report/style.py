@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from medtrimix.report.study import UNTRAINED, Study
 from medtrimix.report.wording import arm_title
 
 INK, FAINT = "#222222", "#d9d9d9"
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette ("Color universal design", 2008) without black and yellow."""
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+MARKERS = ("o", "s", "^", "D", "v", "P")
 _CONTROL = "#666666"
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are the same everywhere
@@ -58,7 +60,7 @@ def looks(study: Study) -> dict[str, Look]:
         title = arm_title(arm, method=study.methods[arm])
         if arm in trained:
             place = trained.index(arm)
-            found[arm] = Look(title, _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)], "-")
+            found[arm] = Look(title, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)], "-")
         else:
             found[arm] = Look(title, _CONTROL, "X", "--")
     return found
@@ -75,13 +77,20 @@ def new_figure(
     return figure, list(panels.ravel())
 
 
+def as_svg(figure: Figure) -> bytes:
+    """The figure as SVG, without dates and without references to other sites."""
+    with mpl.rc_context(SETTINGS):
+        file = BytesIO()
+        figure.savefig(file, format="svg", metadata=_NO_METADATA)
+    return file.getvalue()
+
+
 def save(figure: Figure, folder: Path, *, name: str) -> None:
     """Writes `name.svg` and `name.png`, without dates and without references to other sites."""
     with mpl.rc_context(SETTINGS):
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # the layout is found; finding it again for each format takes half the time
-        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         with replacing(folder / f"{name}.svg") as temporary:
-            figure.savefig(temporary, format="svg", metadata=nothing)
+            figure.savefig(temporary, format="svg", metadata=_NO_METADATA)
         with replacing(folder / f"{name}.png") as temporary:
             figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})

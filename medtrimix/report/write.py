@@ -8,7 +8,8 @@ from pathlib import Path
 from medtrimix.config.files import replacing, write_json
 from medtrimix.report.curves import learning_curves, loss_curves, roc_curves
 from medtrimix.report.headline import headline
-from medtrimix.report.page import Picture, embed, page
+from medtrimix.report.html import Picture, embed
+from medtrimix.report.page import page
 from medtrimix.report.panels import contact_sheet, forest
 from medtrimix.report.study import Study
 from medtrimix.report.style import save

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_BATCH = 256
-
 
 class Config(model.Config):
     """Device and precision; the rest is the encoder's."""
@@ -54,6 +52,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
 
     from medtrimix.augment.intensity import normalise
     from medtrimix.data.store import ArrayStore
+    from medtrimix.nets.memory import channels_last, images_at_a_time, weights_channels_last
     from medtrimix.nets.weights import load_encoder
     from medtrimix.training.loop import make_fabric
 
@@ -61,7 +60,8 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     encoder = load_encoder(stem=pretrain.encoder_stem(inputs.pretrain)).eval()
     normalisation = pretrain.load_arm(inputs.pretrain).normalisation
     fabric = make_fabric(device=config.numerics.device, precision=config.numerics.precision)
-    encoder = encoder.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    encoder = weights_channels_last(encoder.to(fabric.device))
+    batch = images_at_a_time(store.image_shape)
     with (
         replacing(features_file(out)) as temporary,
         torch.inference_mode(),
@@ -71,9 +71,9 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
         np.lib.format.write_array_header_1_0(
             file, {"descr": "<f4", "fortran_order": False, "shape": (len(store), encoder.dim)}
         )
-        for start in range(0, len(store), _BATCH):
-            rows_B = np.arange(start, min(start + _BATCH, len(store)))
-            image_BCHW = torch.from_numpy(store.images(rows_B)).to(fabric.device, memory_format=torch.channels_last)
+        for start in range(0, len(store), batch):
+            rows_B = np.arange(start, min(start + batch, len(store)))
+            image_BCHW = channels_last(torch.from_numpy(store.images(rows_B)).to(fabric.device))
             image_BCHW = normalise(image_BCHW, normalisation=normalisation)
             embedding_BE = encoder(image_BCHW)
             file.write(embedding_BE.float().cpu().contiguous().numpy().tobytes())

@@ -1,17 +1,27 @@
-"""Raw files to the array store: every file becomes an image of the store or one verdict."""
+"""Raw files to the array store: every file becomes images of the store or one verdict."""
 
 from __future__ import annotations
 
 import csv
+import shutil
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from medtrimix.config import model
-from medtrimix.config.files import replacing, write_json
-from medtrimix.errors import Interrupted, SourceError
+from medtrimix.config.files import read_json, replacing, telling_full_disk, write_json
+from medtrimix.errors import InputError, Interrupted, SourceError
 from medtrimix.ingest.options import DataOptions
 from medtrimix.steps.context import Context
+
+if TYPE_CHECKING:
+    from medtrimix.data.store_writer import StoreWriter
+    from medtrimix.ingest.sample import Finished, Outcome
+
+Progress = Callable[[int, int, str], None]
+"""Told how much is done, of how much (0: nobody knows), and of what."""
 
 
 class Config(model.Config):
@@ -36,6 +46,19 @@ class Inputs:
     labels: Path | None = None
 
 
+@dataclass(frozen=True)
+class Watch:
+    """Who is told how far ingest is, and who may stop it between two files."""
+
+    progress: Progress
+    should_stop: Callable[[], bool]
+
+    def stop_if_asked(self, done: int) -> None:
+        """Raises Interrupted if the wish was uttered; `done` files need not be read again."""
+        if self.should_stop():
+            raise Interrupted(f"Stopped after {done:,} files.", fix="The same command goes on from here.")
+
+
 def store_folder(folder: Path) -> Path:
     """The array store."""
     return folder / "store"
@@ -46,43 +69,130 @@ def verdicts_file(folder: Path) -> Path:
     return folder / "verdicts.json"
 
 
-def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
-    """Reads every file once, in sorted order."""
-    from medtrimix.data.store import StoreWriter
-    from medtrimix.ingest.pseudonym import Pseudonyms, load_or_create_secret
-    from medtrimix.ingest.sample import Sample
-    from medtrimix.ingest.source import ingest
+def refusals_file(folder: Path) -> Path:
+    """CSV: file_id, verdict, one line per file that is in no sample."""
+    return folder / "refusals.csv"
 
+
+def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
+    """Reads every file once, in a fixed order."""
     options = config.options.model_copy(
         update={"source": str(inputs.source), "labels": str(inputs.labels) if inputs.labels else None}
     )
-    channels = 1 if options.channels == "grey" else 3
-    verdicts: Counter[str] = Counter()
-    outcomes = ingest(options, pseudonyms=Pseudonyms(load_or_create_secret()), workers=context.workers)
-    refusals_file = out / "refusals.csv"
-    with (
-        StoreWriter(store_folder(out), image_shape=(channels, *options.image_size), dtype="uint8") as store,
-        replacing(refusals_file) as temporary,
-        temporary.open("w", newline="") as file,
-    ):
-        refusals = csv.writer(file)
-        refusals.writerow(["file_id", "verdict"])
-        for done, outcome in enumerate(outcomes, start=1):
-            if isinstance(outcome, Sample):
-                verdicts["accepted"] += 1
-                store.add(outcome.image.array, row=asdict(outcome.record))
-            else:
-                verdicts[str(outcome.verdict)] += 1
-                refusals.writerow([outcome.file_id, str(outcome.verdict)])
-            context.recorder.progress(done, 0, unit="files")
-            if context.should_stop():
-                raise Interrupted(f"Stopped after {done} files.")
-        if not verdicts["accepted"]:
-            counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
-            raise SourceError(
-                f"No image could be read: {counts or 'no files'}.",
-                where="data.source",
-                fix="Point data.source to DICOM, PNG, JPEG or TIFF files, a manifest.csv or a MedMNIST .npz.",
-            )
-    write_json(verdicts_file(out), dict(verdicts.most_common()))
+
+    def progress(done: int, total: int, unit: str) -> None:
+        context.recorder.progress(done, total, unit=unit)
+
+    fill(out, options=options, workers=context.workers, watch=Watch(progress, context.should_stop))
+    verdicts = read_json(verdicts_file(out))
     context.recorder.metrics.update({f"files_{verdict}": count for verdict, count in verdicts.items()})
+
+
+def fill(out: Path, *, options: DataOptions, workers: int, watch: Watch) -> None:
+    """Makes store, verdicts and refusals in `out`, going on where an earlier call with the same arguments stopped.
+
+    Raises:
+        SourceError: what `ingest.source.ingest` raises, or no image could be read; nothing of this call is left behind.
+        Interrupted: `watch` wanted it; what was done is kept, as it is after a kill.
+        StepFailed: the disk is full; what was done is kept.
+    """
+    from medtrimix.data.store import is_finished
+    from medtrimix.data.store_writer import StoreWriter
+    from medtrimix.ingest.sample import Record
+
+    folder = store_folder(out)
+    if is_finished(folder) and verdicts_file(out).is_file() and refusals_file(out).is_file():
+        return
+    begun_before = folder.is_dir()
+    try:
+        with (
+            telling_full_disk(),
+            StoreWriter(
+                folder, image_shape=options.stored_shape, dtype="uint8", columns=get_type_hints(Record)
+            ) as store,
+        ):
+            _read(store, options=options, workers=workers, watch=watch)
+            _write_verdicts(store, out=out)
+    except InputError:
+        if not begun_before:
+            shutil.rmtree(folder)
+        raise
+
+
+def _read(store: StoreWriter, *, options: DataOptions, workers: int, watch: Watch) -> None:
+    from medtrimix.ingest.pseudonym import Pseudonyms, load_or_create_secret
+    from medtrimix.ingest.source import ingest
+
+    total = _count_files(options)
+    finished, done = _finished(store)
+
+    def headers_read(read: int, of: int) -> None:
+        watch.progress(read, of, "headers")
+        watch.stop_if_asked(done)
+
+    outcomes = ingest(
+        options,
+        pseudonyms=Pseudonyms(load_or_create_secret()),
+        workers=workers,
+        finished=finished,
+        headers_read=headers_read,
+    )
+    watch.progress(done, total, "files")
+    for outcome in outcomes:
+        store.add(
+            [sample.image.array for sample in outcome.samples],
+            rows=[asdict(sample.record) for sample in outcome.samples],
+            note=_note(outcome),
+        )
+        done += outcome.accepted_files + len(outcome.refusals)
+        watch.progress(done, total, "files")
+        watch.stop_if_asked(done)
+
+
+def _count_files(options: DataOptions) -> int:
+    """How many files will get a verdict; 0 for an archive, where it is the pictures in it that get one."""
+    from medtrimix.ingest.listing import ARCHIVE, list_source
+
+    return 0 if options.source.endswith(ARCHIVE) else len(list_source(options).files)
+
+
+def _note(outcome: Outcome) -> dict[str, Any]:
+    """What the journal keeps of a unit besides its rows of the index."""
+    refusals = [[refusal.file_id, str(refusal.verdict)] for refusal in outcome.refusals]
+    return {"accepted": outcome.accepted_files, "joined": outcome.joined, "refusals": refusals}
+
+
+def _finished(store: StoreWriter) -> tuple[Finished, int]:
+    """What an interrupted attempt has done, and how many files that were."""
+    from medtrimix.ingest.sample import Finished
+
+    accepted: dict[str, str] = {}
+    joined = files = 0
+    for rows, note in store.units_so_far():
+        accepted.update((row["sample_id"], row["pixel_sha256"]) for row in rows)
+        joined += note["joined"]
+        files += note["accepted"] + len(note["refusals"])
+    return Finished(units=store.units, accepted=accepted, joined=joined), files
+
+
+def _write_verdicts(store: StoreWriter, *, out: Path) -> None:
+    verdicts: Counter[str] = Counter()
+    with replacing(refusals_file(out)) as temporary, temporary.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["file_id", "verdict"])
+        for _, note in store.units_so_far():
+            verdicts["accepted"] += note["accepted"]
+            verdicts.update(verdict for _, verdict in note["refusals"])
+            table.writerows(note["refusals"])
+        if not verdicts["accepted"]:
+            raise _nothing_accepted(verdicts)
+    write_json(verdicts_file(out), dict(verdicts.most_common()))
+
+
+def _nothing_accepted(verdicts: Counter[str]) -> SourceError:
+    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in verdicts.most_common() if count)
+    return SourceError(
+        f"No image could be read: {counts or 'no files'}.",
+        where="data.source",
+        fix="Point data.source to DICOM, NIfTI, PNG, JPEG or TIFF files, a manifest or a MedMNIST .npz.",
+    )

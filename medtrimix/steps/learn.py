@@ -83,7 +83,8 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
 
     store = ArrayStore.open(ingest.store_folder(inputs.ingest))
     row_of_side = {side: _labelled(store, split.rows_of_side(inputs.split, side)) for side in ("train", "val", "test")}
-    row_N = label_subset(store.index, row_of_side["train"], budget=config.budget, seed=config.label_seed)
+    index = store.columns("sample_id", "patient_id", "label", "split", "pixel_sha256")
+    row_N = label_subset(index, row_of_side["train"], budget=config.budget, seed=config.label_seed)
     task = Task(
         classes=len(store.classes),
         train=Labelled(row_N, store.targets(row_N)),
@@ -105,8 +106,8 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
                 file,
                 probability_NK=predict(rows),
                 target_N=store.targets(rows),
-                patient_N=store.index["patient_id"].to_numpy(dtype=str)[rows],
-                sample_N=store.index["sample_id"].to_numpy(dtype=str)[rows],
+                patient_N=index["patient_id"].to_numpy(dtype=str)[rows],
+                sample_N=index["sample_id"].to_numpy(dtype=str)[rows],
             )
     fraction = len(row_N) / len(row_of_side["train"])
     context.recorder.metrics.update({"n_labels": len(row_N), "label_fraction": fraction})
@@ -132,6 +133,7 @@ def _vision(config: Config, *, inputs: Inputs, store: ArrayStore) -> Vision:
     from medtrimix.augment.intensity import normalise
     from medtrimix.augment.views import Augmenter
     from medtrimix.lowlabel.task import Vision
+    from medtrimix.nets.memory import channels_last, images_at_a_time, weights_channels_last
     from medtrimix.nets.weights import load_encoder
     from medtrimix.training.loop import make_fabric
 
@@ -140,15 +142,13 @@ def _vision(config: Config, *, inputs: Inputs, store: ArrayStore) -> Vision:
     augmenter = Augmenter(config.augment, normalisation=arm.normalisation, seed=config.seed)
 
     def images(rows: npt.NDArray[np.int64]) -> torch.Tensor:
-        image_BCHW = torch.from_numpy(store.images(rows)).to(fabric.device)
-        return image_BCHW.contiguous(memory_format=torch.channels_last)
+        return channels_last(torch.from_numpy(store.images(rows)).to(fabric.device))
 
     def augment(image_BCHW: torch.Tensor, *, step: int, rows_B: npt.NDArray[np.int64]) -> torch.Tensor:
         return augmenter.view(image_BCHW, epoch=step, rows_B=rows_B)  # a row can recur within a few steps
 
     def encoder() -> torch.nn.Module:
-        loaded = load_encoder(stem=pretrain.encoder_stem(inputs.pretrain))
-        return loaded.to(device=fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        return weights_channels_last(load_encoder(stem=pretrain.encoder_stem(inputs.pretrain)).to(fabric.device))
 
     return Vision(
         images=images,
@@ -157,4 +157,5 @@ def _vision(config: Config, *, inputs: Inputs, store: ArrayStore) -> Vision:
         encoder=encoder,
         pretrained=arm.pretrained,
         autocast=fabric.autocast,
+        images_at_a_time=images_at_a_time(store.image_shape),
     )

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medtrimix.config import model
-from medtrimix.phantom.options import PhantomOptions
+from medtrimix.phantom.options import AnyPhantom
 from medtrimix.steps.context import Context
 
 
 class Config(model.Config):
     """The phantom's options and its seed."""
 
-    options: PhantomOptions
+    options: AnyPhantom
     seed: int
 
 
@@ -34,10 +34,10 @@ def labels_file(folder: Path) -> Path:
 
 def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:  # noqa: ARG001 (no inputs)
     """Writes the export."""
-    from medtrimix.phantom.dicom import write_dicom_tree
+    from medtrimix.phantom.export import write_export
 
     def progress(done: int, total: int) -> None:
-        context.recorder.progress(done, total, unit="images")
+        context.recorder.progress(done, total, unit="series" if config.options.kind == "ct" else "images")
 
-    write_dicom_tree(export_folder(out), options=config.options, seed=config.seed, progress=progress)
+    write_export(export_folder(out), options=config.options, seed=config.seed, progress=progress)
     context.recorder.params["patients"] = config.options.patients

@@ -81,7 +81,8 @@ def encoder_stem(folder: Path) -> Path:
 def views_file(folder: Path) -> Path:
     """npz: what the method saw of a few images.
 
-    `original_BCHW`, `view1_BCHW`, `view2_BCHW`, with mixing `virtual_BCHW`, all uint8, and float64 `lambda_B`.
+    `original_BCHW`, `view1_BCHW`, `view2_BCHW`, with mixing `virtual_BCHW`, all uint8, and float64 `lambda_B`. Of
+    volumes it is the middle slice.
     """
     return folder / "views.npz"
 
@@ -149,10 +150,11 @@ def _train(
 
     from medtrimix.augment.views import Augmenter
     from medtrimix.methods.table import build_method
+    from medtrimix.nets.memory import weights_channels_last
     from medtrimix.training.loop import LoopOptions, make_fabric, train
     from medtrimix.training.order import StepOrder
 
-    method = build_method(options, encoder=encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    method = weights_channels_last(build_method(options, encoder=encoder))
     batch_size = min(config.batch_size, len(rows_N))
     images_per_step = batch_size * method.passes_per_step
     total_steps = max(1, config.image_budget // images_per_step)
@@ -196,8 +198,9 @@ class _Batches:
         """Stored images, uint8, on the device."""
         import torch
 
-        image_BCHW = torch.from_numpy(self._store.images(rows_B)).to(self._device)
-        return image_BCHW.contiguous(memory_format=torch.channels_last)
+        from medtrimix.nets.memory import channels_last
+
+        return channels_last(torch.from_numpy(self._store.images(rows_B)).to(self._device))
 
     def as_pixels(self, view_BCHW: torch.Tensor) -> npt.NDArray[np.uint8]:
         """A normalised view as a picture, uint8."""
@@ -252,4 +255,11 @@ def _save_views(method: Method, batches: _Batches, *, rows_N: npt.NDArray[np.int
         arrays["lambda_B"] = np.broadcast_to(mixing.weight.cpu().numpy().astype(np.float64), len(rows_B))
     arrays |= {name: batches.as_pixels(view) for name, view in shown.items()}
     with replacing(views_file(out)) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+        np.savez(file, **{name: _picture(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+
+
+def _picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Images (B, C, H, W) that can be shown: the middle slice of volumes, the first of channels that are no colours."""
+    if array.ndim == 5:
+        array = array[:, :, array.shape[2] // 2]
+    return array[:, :1] if array.ndim == 4 and array.shape[1] not in (1, 3) else array

@@ -48,7 +48,7 @@ def test_identity_is_the_normalised_image(channels: int, normalisation: Normalis
 def test_flip() -> None:
     image = pictures(2).float()
     torch.testing.assert_close(
-        resample(image, changed(2, half_size_B2=[[-1.0, 1.0], [1.0, 1.0]])),
+        resample(image, changed(2, half_size_BA=[[-1.0, 1.0], [1.0, 1.0]])),
         torch.stack([image[0].flip(-1), image[1]]),
         rtol=0,
         atol=1e-3,
@@ -59,17 +59,19 @@ def test_flip() -> None:
 def test_quarter_turns(quarters: int, angle: float) -> None:
     image = pictures(1, height=8, width=8).float()
     torch.testing.assert_close(
-        resample(image, changed(1, angle_B=[angle])), image.rot90(quarters, dims=(-2, -1)), rtol=0, atol=1e-3
+        resample(image, changed(1, angle_BT=[[angle]])), image.rot90(quarters, dims=(-2, -1)), rtol=0, atol=1e-3
     )
 
 
 def test_half_turn_and_crop_of_an_oblong_image() -> None:
     """The right half of the lower half, enlarged twice: what interpolation makes of those pixels alone."""
     image = pictures(1, height=8, width=6).float()
-    seen = resample(image, changed(1, center_B2=[[0.5, 0.5]], half_size_B2=[[0.5, 0.5]]))
+    seen = resample(image, changed(1, center_BA=[[0.5, 0.5]], half_size_BA=[[0.5, 0.5]]))
     enlarged = torch.nn.functional.interpolate(image, size=(16, 12), mode="bilinear", align_corners=False)
     torch.testing.assert_close(seen, enlarged[..., 8:, 6:], rtol=0, atol=1e-3)
-    torch.testing.assert_close(resample(image, changed(1, angle_B=[torch.pi])), image.flip(-1, -2), rtol=0, atol=1e-3)
+    torch.testing.assert_close(
+        resample(image, changed(1, angle_BT=[[torch.pi]])), image.flip(-1, -2), rtol=0, atol=1e-3
+    )
 
 
 def assert_geometry(seen: Tensor, parameters: AugmentParameters, *, image: Tensor) -> None:
@@ -77,9 +79,9 @@ def assert_geometry(seen: Tensor, parameters: AugmentParameters, *, image: Tenso
     for i in range(len(image)):
         expected = slow.crop(
             image[i, 0].tolist(),
-            center=tuple(parameters.center_B2[i].tolist()),
-            half_size=tuple(parameters.half_size_B2[i].tolist()),
-            angle=float(parameters.angle_B[i]),
+            center=tuple(parameters.center_BA[i].tolist()),
+            half_size=tuple(parameters.half_size_BA[i].tolist()),
+            angle=float(parameters.angle_BT[i]),
         )
         torch.testing.assert_close(seen[i, 0], torch.tensor(expected), rtol=0, atol=5e-3)
 
@@ -89,7 +91,7 @@ def test_geometry_against_the_restatement() -> None:
     assert_geometry(resample(image, parameters), parameters, image=image)
 
 
-@pytest.mark.parametrize("name", ["angle_B", "center_B2", "half_size_B2"])
+@pytest.mark.parametrize("name", ["angle_BT", "center_BA", "half_size_BA"])
 def test_geometry_that_goes_the_other_way_is_caught(name: str) -> None:
     image, parameters = pictures(16).float(), draw(STRONG, seed=0, epoch=0, rows_B=np.arange(16), view=0)
     other_way = replace(parameters, **{name: -getattr(parameters, name)})
@@ -101,8 +103,8 @@ def test_geometry_against_torch_s_own_grid() -> None:
     """For a square image the map is an affine matrix [[hx cos, -hy sin, cx], [hx sin, hy cos, cy]]."""
     image = pictures(16, height=11, width=11).float()
     p = draw(STRONG, seed=1, epoch=0, rows_B=np.arange(16), view=0)
-    (half_x, half_y), cos, sin = p.half_size_B2.T, torch.cos(p.angle_B), torch.sin(p.angle_B)
-    rows = [half_x * cos, -half_y * sin, p.center_B2[:, 0], half_x * sin, half_y * cos, p.center_B2[:, 1]]
+    (half_x, half_y), cos, sin = p.half_size_BA.T, torch.cos(p.angle_BT[:, 0]), torch.sin(p.angle_BT[:, 0])
+    rows = [half_x * cos, -half_y * sin, p.center_BA[:, 0], half_x * sin, half_y * cos, p.center_BA[:, 1]]
     grid = affine_grid(torch.stack(rows, dim=1).view(-1, 2, 3), list(image.shape), align_corners=False)
     expected = grid_sample(image, grid, padding_mode="reflection", align_corners=False)
     torch.testing.assert_close(resample(image, p), expected, rtol=0, atol=1e-3)
@@ -168,13 +170,13 @@ def test_blur_against_scipy() -> None:
 def test_drawn_parameters_keep_their_promises() -> None:
     options = AugmentOptions(preset="photo", shift=0.1, noise_std=0.05)
     p = draw(options, seed=0, epoch=0, rows_B=np.arange(5_000), view=0)
-    half = p.half_size_B2.abs()
+    half = p.half_size_BA.abs()
     area = half.prod(dim=1)
     assert 0.15 < float(area.min()) < 0.21  # 0.2 of the area, less what does not fit for the stretch
     assert float(area.max()) <= 1.0
-    assert (p.center_B2.abs() <= 1 - half + 0.2 + 1e-6).all()
-    assert float(p.angle_B.abs().max()) == pytest.approx(np.deg2rad(10), rel=0.01)
-    assert float((p.half_size_B2[:, 0] < 0).float().mean()) == pytest.approx(0.5, abs=0.03)
+    assert (p.center_BA.abs() <= 1 - half + 0.2 + 1e-6).all()
+    assert float(p.angle_BT.abs().max()) == pytest.approx(np.deg2rad(10), rel=0.01)
+    assert float((p.half_size_BA[:, 0] < 0).float().mean()) == pytest.approx(0.5, abs=0.03)
     assert float(p.gamma_B.max()) == pytest.approx(1.2, abs=0.01)
     assert float(p.gamma_B.min()) == pytest.approx(1 / 1.2, abs=0.01)
     assert float((p.blur_sigma_B > 0).float().mean()) == pytest.approx(0.5, abs=0.03)

@@ -63,10 +63,20 @@ def test_bad_input_is_told_in_one_message_with_code_2(
     assert not (tmp_path / "workspace").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "column", "pipeline"),
+    [([], "path", "chest_xray.yaml"), (["--kind", "ct"], "series_uid", "phantom_ct.yaml")],
+    ids=["radiographs", "ct"],
+)
 def test_demo_data_is_a_folder_that_ingest_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    column: str,
+    pipeline: str,
 ) -> None:
     folder = tmp_path / "demo"
-    assert typed(monkeypatch, "demo-data", str(folder), "--patients", "3") == 0
-    assert (folder / "labels.csv").is_file()
-    assert "medtrimix run pipelines/chest_xray.yaml --set data.source=" in capsys.readouterr().out
+    assert typed(monkeypatch, "demo-data", str(folder), "--patients", "3", *words) == 0
+    assert (folder / "labels.csv").read_text().startswith(f"{column},patient_id,label\n")
+    assert f"medtrimix run pipelines/{pipeline} --set data.source=" in capsys.readouterr().out

@@ -25,57 +25,58 @@ MEMBERS: dict[str, PretrainingOptions] = {
 }
 
 
-def build(options: PretrainingOptions) -> Method:
+def build(options: PretrainingOptions, *, axes: int = 2) -> Method:
     torch.manual_seed(0)
-    encoder = build_encoder(EncoderOptions(name="resnet10", width=0.125), channels=1, image_size=(SIZE, SIZE))
+    encoder = build_encoder(EncoderOptions(name="resnet10", width=0.125), channels=1, image_size=(SIZE,) * axes)
     return build_method(options, encoder=encoder)
 
 
-def views(step: int = 0) -> ViewBatch:
-    """Two noisy views of images that a small network can tell apart."""
+def views(method: Method, *, step: int = 0) -> ViewBatch:
+    """Two noisy views of images (or volumes, if the method's encoder is one of volumes) that differ in their blocks."""
     generator = torch.Generator().manual_seed(1)
-    image = torch.nn.functional.interpolate(torch.randn(BATCH, 1, 3, 3, generator=generator), size=SIZE)
-    noise1, noise2 = 0.3 * torch.randn(2, BATCH, 1, SIZE, SIZE, generator=generator)
+    size = method.encoder.spec.image_size
+    image = torch.nn.functional.interpolate(torch.randn(BATCH, 1, *[3] * len(size), generator=generator), size=size)
+    noise1, noise2 = 0.3 * torch.randn(2, BATCH, 1, *size, generator=generator)
     return ViewBatch(image + noise1, image + noise2, progress=0.5, seed=2, step=step)
 
 
 def loss_is_one_finite_number(method: Method) -> None:
-    total = method(views()).total
+    total = method(views(method)).total
     assert total.shape == ()
     assert total.dtype == torch.float32
     assert total.isfinite()
 
 
 def terms_sum_to_the_total(method: Method) -> None:
-    step = method(views())
+    step = method(views(method))
     assert step.terms
     torch.testing.assert_close(torch.stack(list(step.terms.values())).sum(), step.total)
 
 
 def gradients_reach_every_parameter(method: Method) -> None:
-    method(views()).total.backward()
+    method(views(method)).total.backward()
     assert [name for name, p in method.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
 def passes_are_counted(method: Method) -> None:
     images: list[int] = []
     method.encoder.register_forward_hook(lambda _module, given, _out: images.append(len(given[0])))
-    method(views())
+    method(views(method))
     assert sum(images) == method.passes_per_step * BATCH
 
 
 def same_batch_same_loss(method: Method) -> None:
     torch.manual_seed(3)
-    first = method(views()).total
+    first = method(views(method)).total
     torch.manual_seed(4)  # the global generator has no say
-    assert torch.equal(method(views()).total, first)
+    assert torch.equal(method(views(method)).total, first)
 
 
 def it_learns(method: Method) -> None:
     optimiser = torch.optim.AdamW(method.parameters(), lr=3e-3)
     totals: list[Tensor] = []
     for step in range(20):
-        loss = method(views(step)).total
+        loss = method(views(method, step=step)).total
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -93,10 +94,11 @@ CONTRACT = (
 )
 
 
+@pytest.mark.parametrize("axes", [2, 3], ids=["pictures", "volumes"])
 @pytest.mark.parametrize("name", MEMBERS)
 @pytest.mark.parametrize("promise", CONTRACT)
-def test_method(name: str, promise: Callable[[Method], None]) -> None:
-    promise(build(MEMBERS[name]))
+def test_method(name: str, promise: Callable[[Method], None], axes: int) -> None:
+    promise(build(MEMBERS[name], axes=axes))
 
 
 def test_names_in_yaml_are_names_of_classes() -> None:

@@ -16,7 +16,6 @@ from medtrimix.data.split import split_by_patient
 from medtrimix.errors import InputError, LeakageError
 from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.pseudonym import Pseudonyms
-from medtrimix.ingest.sample import Sample
 from medtrimix.ingest.source import ingest
 
 FOLDER = Path(__file__).resolve().parents[2] / "data_manifests"
@@ -33,7 +32,7 @@ def index_of(rows: pd.DataFrame, *, folder: Path) -> pd.DataFrame:
         Image.fromarray(noise).save(path)
     rows.to_csv(folder / "manifest.csv", index=False)
     options = DataOptions(source=str(folder / "manifest.csv"), image_size=(8, 8))
-    samples = [item for item in ingest(options, pseudonyms=NAMES, workers=1) if isinstance(item, Sample)]
+    samples = [sample for outcome in ingest(options, pseudonyms=NAMES, workers=1) for sample in outcome.samples]
     return pd.DataFrame([asdict(sample.record) for sample in samples])
 
 

@@ -56,9 +56,10 @@ def broken_links(text: str, *, folder: Path) -> list[str]:
 
 
 def unknown_keys(text: str) -> list[str]:
-    """Keys of `--set key=value` that no pipeline file has; `a.b` is the placeholder."""
+    """Keys of `--set key=value` that neither a pipeline file nor its `data` has; `a.b` is the placeholder."""
     keys = re.findall(r"--set ([\w.]+)=", code(text))
-    return [key for key in keys if key != "a.b" and not _has(Study.model_json_schema(), key.split("."))]
+    schemas = (Study.model_json_schema(), DataOptions.model_json_schema())
+    return [key for key in keys if key != "a.b" and not any(_has(schema, key.split(".")) for schema in schemas)]
 
 
 def _has(schema: dict[str, Any], path: list[str], node: dict[str, Any] | None = None) -> bool:
@@ -67,6 +68,9 @@ def _has(schema: dict[str, Any], path: list[str], node: dict[str, Any] | None = 
         return _has(schema, path, schema["$defs"][node["$ref"].rpartition("/")[2]])
     if not path:
         return True
+    alternatives = node.get("anyOf", node.get("oneOf", []))
+    if alternatives:
+        return any(_has(schema, path, alternative) for alternative in alternatives)
     return path[0] in node.get("properties", {}) and _has(schema, path[1:], node["properties"][path[0]])
 
 

@@ -16,6 +16,10 @@ def square(number: int) -> int:
     return number * number
 
 
+def twice(task: bytes) -> bytes:
+    return task * 2
+
+
 def misbehave(task: tuple[str, int]) -> int:
     """Does what the first entry says, or gives back the second."""
     what, number = task
@@ -57,6 +61,12 @@ def leave_a_trace(task: tuple[str, int]) -> int:
     folder, number = task
     (Path(folder) / str(number)).touch()
     return number
+
+
+def leave_much_but_first_nothing(task: tuple[str, int]) -> bytes:
+    if leave_a_trace(task) == 0:
+        time.sleep(1.5)
+    return bytes(16 << 20)
 
 
 def modules(_: int) -> list[str]:

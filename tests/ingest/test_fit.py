@@ -8,7 +8,7 @@ from dicom_files import noise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medtrimix.ingest.fit import Fit, fitted, with_channels
+from medtrimix.ingest.fit.picture import Fit, fitted, with_channels
 
 
 def _fitted(picture: np.ndarray, size: tuple[int, int], fit: Fit) -> tuple[np.ndarray, tuple[float, float]]:

@@ -18,6 +18,7 @@ from medtrimix.ingest.grey import (
     apply_modality,
     apply_window,
     lookup,
+    mirrored,
     render,
     robust_window,
     stored_values,
@@ -46,6 +47,16 @@ def test_window_worked_by_hand() -> None:
     # Off by one in the width would show: LINEAR and LINEAR_EXACT differ.
     exact = apply_window(np.array([4095.0]), window=Window(2048, 4096, "LINEAR_EXACT"))
     assert exact[0] == pytest.approx(4095 / 4096)
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+@pytest.mark.parametrize(("center", "width"), [(40, 400), (-7.5, 3), (100, 2)])
+def test_a_mirrored_window_shows_black_as_white(function: str, center: float, width: float) -> None:
+    values = np.linspace(center - width, center + width, 57)
+    window = Window(center, width, function)
+    np.testing.assert_allclose(
+        apply_window(values, window=mirrored(window)), 1 - apply_window(values, window=window), atol=1e-12
+    )
 
 
 def test_extreme_sigmoids_stay_finite() -> None:
@@ -92,16 +103,25 @@ def test_robust_window_is_numpys_percentiles(seed: int) -> None:
     assert (window.center, window.width) == ((low + high) / 2, high - low)
 
 
+@pytest.mark.parametrize("shape", [(40, 50), (513, 1025)])  # the second is looked up in three blocks
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32])
-def test_looking_values_up_is_the_same_as_computing_each_pixel(dtype: type) -> None:
+def test_looking_values_up_is_the_same_as_computing_each_pixel(dtype: type, shape: tuple[int, int]) -> None:
     info = np.iinfo(dtype)
-    stored = np.random.default_rng(0).integers(info.min, info.max, (40, 50), dtype=dtype, endpoint=True)
+    stored = np.random.default_rng(0).integers(info.min, info.max, shape, dtype=dtype, endpoint=True)
     stored.flat[:2] = info.min, info.max
     window = Window(info.max / 3, float(info.max) - info.min, "LINEAR_EXACT")
     expected = np.rint(255 * apply_window(stored.astype(float) * 0.5 + 3, window=window))
     picture = render(stored, display=_display(window, modality=Rescale(0.5, 3)))
     assert picture.dtype == np.uint8
     np.testing.assert_array_equal(picture, expected)
+
+
+def test_the_range_of_a_large_picture_is_that_of_all_its_pixels() -> None:
+    rng = np.random.default_rng(0)
+    stored = np.concatenate([rng.integers(-900, 900, (513, 1025)), rng.integers(3000, 3100, (40, 1025))])
+    low, high = np.percentile(stored, [0.5, 99.5], method="inverted_cdf")
+    expected = np.rint(255 * np.clip((stored - low) / (high - low), 0, 1))
+    np.testing.assert_array_equal(render(stored.astype(np.int16), display=_display()), expected)
 
 
 def test_inversion_happens_once() -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from medtrimix.ingest.listing import list_source
 from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.pseudonym import Pseudonyms
-from medtrimix.ingest.sample import Refusal, Sample
+from medtrimix.ingest.sample import Outcome, Sample
 from medtrimix.ingest.source import ingest
 from medtrimix.ingest.verdict import Verdict
 
@@ -18,59 +19,60 @@ NAMES = Pseudonyms(b"\x01" * 32)
 
 
 @pytest.fixture(scope="module")
-def outcome(real_data: Path) -> list[Sample | Refusal]:
+def outcome(real_data: Path) -> dict[str, Outcome]:
+    """What became of each file, by its path."""
     folder = real_data / "nih_cxr"
     options = DataOptions(source=str(folder), labels=str(folder / "labels.csv"))
-    return list(ingest(options, pseudonyms=NAMES, workers=2))
+    outcomes = ingest(options, pseudonyms=NAMES, workers=2)
+    return {file.relative: outcome for file, outcome in zip(list_source(options).files, outcomes, strict=True)}
 
 
-def _samples(outcome: list[Sample | Refusal]) -> list[Sample]:
-    return [item for item in outcome if isinstance(item, Sample)]
+def _samples(outcome: dict[str, Outcome]) -> dict[str, Sample]:
+    return {path: sample for path, one in outcome.items() for sample in one.samples}
 
 
-def test_every_picture_is_the_true_one(outcome: list[Sample | Refusal], real_data: Path) -> None:
-    with (real_data / "nih_cxr" / "truth.csv").open() as file:
-        truth = {NAMES.file(row["path"]): row["pixel_sha256"] for row in csv.DictReader(file)}
-    found = {sample.record.sample_id: sample.record.pixel_sha256 for sample in _samples(outcome)}
+def _column(table: Path, name: str) -> dict[str, str]:
+    with table.open() as file:
+        return {row["path"]: row[name] for row in csv.DictReader(file)}
+
+
+def test_every_picture_is_the_true_one(outcome: dict[str, Outcome], real_data: Path) -> None:
+    truth = _column(real_data / "nih_cxr" / "truth.csv", "pixel_sha256")
+    samples = _samples(outcome)
     assert len(truth) == 1000
-    wrong = Counter(
-        s.record.encoding for s in _samples(outcome) if found[s.record.sample_id] != truth[s.record.sample_id]
-    )
-    assert found.keys() == truth.keys()
+    assert samples.keys() == truth.keys()
+    wrong = Counter(s.record.encoding for path, s in samples.items() if s.record.pixel_sha256 != truth[path])
     assert not wrong
 
 
-def test_counts(outcome: list[Sample | Refusal], real_data: Path) -> None:
+def test_counts(outcome: dict[str, Outcome], real_data: Path) -> None:
     samples = _samples(outcome)
-    refused = Counter(item.verdict for item in outcome if isinstance(item, Refusal))
+    refused = Counter(refusal.verdict for one in outcome.values() for refusal in one.refusals)
     assert len(samples) == 1000
     assert refused == {Verdict.not_an_image: 1}, "truth.csv; labels.csv is no file of the source"
-    assert len({sample.record.patient_id for sample in samples}) == 682
-    assert Counter(sample.record.label for sample in samples) == {"no_findings": 500, "pneumonia": 500}
-    with (real_data / "nih_cxr" / "labels.csv").open() as file:
-        label = {NAMES.file(row["path"]): row["label"] for row in csv.DictReader(file)}
-    assert all(label[sample.record.sample_id] == sample.record.label for sample in samples)
+    assert len({sample.record.patient_id for sample in samples.values()}) == 682
+    assert Counter(sample.record.label for sample in samples.values()) == {"no_findings": 500, "pneumonia": 500}
+    label = _column(real_data / "nih_cxr" / "labels.csv", "label")
+    assert all(label[path] == sample.record.label for path, sample in samples.items())
 
 
-def test_shapes_and_geometry(outcome: list[Sample | Refusal]) -> None:
-    for sample in _samples(outcome):
+def test_shapes_and_geometry(outcome: dict[str, Outcome]) -> None:
+    for sample in _samples(outcome).values():
         assert sample.image.array.shape == (1, 64, 64)
         assert (sample.record.rows, sample.record.columns) == (224, 224)
         assert sample.record.spacing_mm == pytest.approx(350 / 224)
         assert sample.image.spacing_mm == pytest.approx((350 / 64, 350 / 64))
 
 
-def test_nothing_that_identifies_comes_out(outcome: list[Sample | Refusal], real_data: Path) -> None:
+def test_nothing_that_identifies_comes_out(outcome: dict[str, Outcome], real_data: Path) -> None:
     # Upper-case canaries can't occur by chance in lower-case pseudonyms.
-    everything = repr([item.record if isinstance(item, Sample) else item for item in outcome])
+    everything = repr([([sample.record for sample in one.samples], one.refusals) for one in outcome.values()])
     for canary in ("CANARY", "MRN", "ACC", "1.2.826", "19010203", "images/", str(real_data)):
         assert canary not in everything
     assert "CR" in everything, "the test can't see upper case"
 
 
-def test_the_number_of_processes_changes_nothing(
-    outcome: list[Sample | Refusal], real_data: Path, tmp_path: Path
-) -> None:
+def test_the_number_of_processes_changes_nothing(outcome: dict[str, Outcome], real_data: Path, tmp_path: Path) -> None:
     for number, file in enumerate(sorted((real_data / "nih_cxr" / "images").rglob("*"))[:60]):
         if file.is_file():
             (tmp_path / f"{number:03}").write_bytes(file.read_bytes())
@@ -80,5 +82,5 @@ def test_the_number_of_processes_changes_nothing(
     assert len(one) > 20
 
 
-def _plain(item: Sample | Refusal) -> tuple[object, bytes]:
-    return (item.record, item.image.array.tobytes()) if isinstance(item, Sample) else (item, b"")
+def _plain(outcome: Outcome) -> str:
+    return repr(([(s.record, s.image.array.tobytes()) for s in outcome.samples], outcome.refusals))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -45,6 +46,21 @@ def test_a_hanging_task_is_ended_by_its_own_process() -> None:
     tasks = [("go", 0), ("hang", 1), ("go", 2)]
     results = list(supervised_map(pool_tasks.misbehave, tasks, workers=1, limits=Limits(0.3, 1024)))
     assert results == [0, Verdict.timeout, 2]
+
+
+@pytest.mark.parametrize("size", [100, 20_000, 300_000])  # eight fit the socket, some do, none does
+def test_large_tasks_and_large_results_do_not_wait_for_each_other(size: int) -> None:
+    """A volume is a task with all its paths. If both sides send more than a socket takes, nobody reads."""
+    results: list[int] = []
+
+    def work() -> None:
+        tasks = [bytes(size)] * 30
+        results.extend(len(each) for each in supervised_map(pool_tasks.twice, tasks, workers=2, limits=LIMITS))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(timeout=15)
+    assert results == [2 * size] * 30
 
 
 def test_ctrl_c_in_a_process_is_ignored() -> None:
@@ -120,3 +136,11 @@ def test_results_nobody_takes_are_bounded(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) < 100
     assert list(results) == list(range(1, 500))
     assert len(list(tmp_path.iterdir())) == 500
+
+
+def test_large_results_that_wait_for_an_earlier_one_are_bounded_in_bytes(tmp_path: Path) -> None:
+    tasks = [(str(tmp_path), number) for number in range(50)]
+    results = supervised_map(pool_tasks.leave_much_but_first_nothing, tasks, workers=2, limits=LIMITS)
+    next(results)
+    assert len(list(tmp_path.iterdir())) < 20, "64 MB are four results of 16 MB; up to sixteen tasks are in hand"
+    assert sum(1 for _ in results) == 49

@@ -13,7 +13,6 @@ from pydicom import config, dcmread
 
 from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.pseudonym import Pseudonyms
-from medtrimix.ingest.sample import Refusal, Sample
 from medtrimix.ingest.source import ingest
 from medtrimix.ingest.verdict import Verdict
 
@@ -69,15 +68,15 @@ def test_nothing_identifying_comes_out(
         outcome = list(ingest(options, pseudonyms=Pseudonyms(b"\x01" * 32), workers=2))
     captured = capfd.readouterr()
     said = captured.out + captured.err + caplog.text + "".join(str(warning.message) for warning in caught)
-    returned = repr([item.record if isinstance(item, Sample) else item for item in outcome])
+    accepted = [sample.record for item in outcome for sample in item.samples]
+    refused = [refusal for item in outcome for refusal in item.refusals]
+    returned = repr((accepted, refused))
     assert len(outcome) == count
     assert said == ""
     for canary in (*CANARIES, "1.2.3", str(tmp_path)):
         assert canary not in returned
-    accepted = [item for item in outcome if isinstance(item, Sample)]
-    refused = {item.verdict for item in outcome if isinstance(item, Refusal)}
     assert len(accepted) >= 4
-    assert {Verdict.truncated, Verdict.not_an_image} <= refused
+    assert {Verdict.truncated, Verdict.not_an_image} <= {refusal.verdict for refusal in refused}
 
 
 def test_the_canaries_would_be_seen(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

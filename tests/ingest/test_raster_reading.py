@@ -9,9 +9,9 @@ import pytest
 from dicom_files import noise
 from PIL import Image
 
+from medtrimix.ingest.formats.raster import read_raster
 from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.picture import Picture
-from medtrimix.ingest.raster import read_raster
 from medtrimix.ingest.verdict import Refused, Verdict
 
 OPTIONS = DataOptions(source="unused")

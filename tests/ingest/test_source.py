@@ -9,14 +9,16 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from dicom_files import noise, radiograph, write
 from PIL import Image
 
 from medtrimix.errors import SourceError
+from medtrimix.ingest.listing import list_source
 from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.pseudonym import Pseudonyms
-from medtrimix.ingest.sample import Refusal, Sample
+from medtrimix.ingest.sample import Finished, Outcome, Sample
 from medtrimix.ingest.source import content_digest, ingest, stat_fingerprint
 from medtrimix.ingest.verdict import Verdict
 
@@ -30,18 +32,18 @@ def _png(path: Path, *, seed: int = 0) -> Path:
 
 
 def _ingest(options: DataOptions) -> dict[str, Sample | Verdict]:
-    """Outcome by pseudonym of the file."""
-    outcome = list(ingest(options, pseudonyms=NAMES, workers=1))
-    return {
-        item.record.sample_id if isinstance(item, Sample) else item.file_id: (
-            item if isinstance(item, Sample) else item.verdict
-        )
-        for item in outcome
-    }
+    """What became of each file, by its name."""
+    outcomes = list(ingest(options, pseudonyms=NAMES, workers=1))
+    found: dict[str, Sample | Verdict] = {}
+    for file, outcome in zip(list_source(options).files, outcomes, strict=True):
+        assert len(outcome.samples) + len(outcome.refusals) == 1
+        assert outcome.accepted_files == len(outcome.samples)
+        found[file.relative] = outcome.samples[0] if outcome.samples else outcome.refusals[0].verdict
+    return found
 
 
 def _labels(outcome: dict[str, Sample | Verdict], *names: str) -> list[str]:
-    samples = [outcome[NAMES.file(name)] for name in names]
+    samples = [outcome[name] for name in names]
     return [sample.record.label if isinstance(sample, Sample) else str(sample) for sample in samples]
 
 
@@ -64,13 +66,13 @@ def test_every_file_of_a_folder_gets_one_verdict(tmp_path: Path) -> None:
         "empty.png": Verdict.not_an_image,
         "locked.png": Verdict.not_an_image,
         "fake.dcm": Verdict.not_dicom,
-        "brain.nii.gz": Verdict.unsupported_nifti,
+        "brain.nii.gz": Verdict.is_volume,
         "pipe": Verdict.special_file,
         "link.png": Verdict.symlink,
         "folder": Verdict.symlink,
     }
     refused = {key: value for key, value in outcome.items() if isinstance(value, Verdict)}
-    assert refused == {NAMES.file(name): verdict for name, verdict in expected.items()}
+    assert refused == expected
     accepted = [sample.record.encoding for sample in outcome.values() if isinstance(sample, Sample)]
     assert accepted == ["explicit_le", "png"], "in the order of paths"
 
@@ -95,7 +97,7 @@ def test_labels_by_path_are_relative_to_the_csv(tmp_path: Path) -> None:
     )
     outcome = _ingest(DataOptions(source=str(tmp_path / "images"), labels=str(table), label="finding"))
     assert _labels(outcome, "0.png", "1.png", "2.png") == ["nodule", "normal", ""]
-    first, second, third = (outcome[NAMES.file(f"{number}.png")] for number in range(3))
+    first, second, third = (outcome[f"{number}.png"] for number in range(3))
     assert isinstance(first, Sample)
     assert isinstance(second, Sample)
     assert isinstance(third, Sample)
@@ -112,7 +114,7 @@ def test_labels_by_patient_are_joined_without_their_numbers_coming_out(tmp_path:
     (root / "labels.csv").write_text("patient_id,label\nMRN0001,sick\nMRN0002,well\n")
     outcome = _ingest(DataOptions(source=str(root), labels=str(root / "labels.csv")))
     assert _labels(outcome, "1", "2", "3") == ["sick", "well", ""]
-    assert NAMES.file("labels.csv") not in outcome, "the label file is no file of the source"
+    assert "labels.csv" not in outcome, "the label file is no file of the source"
     assert "MRN" not in repr(outcome)
 
 
@@ -120,7 +122,7 @@ def test_labels_by_patient_are_joined_without_their_numbers_coming_out(tmp_path:
     ("text", "message"),
     [
         ("path,other\nCANARY.png,1\n", "no column 'label'"),
-        ("file,label\nCANARY.png,1\n", "no column 'patient_id'"),
+        ("file,label\nCANARY.png,1\n", "none of the columns 'path', 'series_uid'"),
         ("path,label\nCANARY.png,1\nb.png,2\nCANARY.png,2\n", "rows 2 and 4"),
         ("path,label\nCANARY.png\n", "row 2 has 1 cells under 2 headings"),
         ("path,label,split\nCANARY.png,1,CANARY\n", "row 2: column 'split'"),
@@ -128,7 +130,7 @@ def test_labels_by_patient_are_joined_without_their_numbers_coming_out(tmp_path:
         ("path,label\nCANARY.png,1\n", "no row of the labels fits any image by 'path'"),
         ("patient_id,label\nCANARY,1\n", "no row of the labels fits any image by 'patient_id'"),
         ("", "empty"),
-        ('path,label\n"CANARY,1\n', "not a CSV"),
+        ('path,label\n"CANARY,1\n', "neither a CSV"),
     ],
 )
 def test_label_errors_name_columns_and_rows_only(tmp_path: Path, text: str, message: str) -> None:
@@ -170,9 +172,9 @@ def test_a_manifest_reads_its_own_files_only(tmp_path: Path) -> None:
         f"{tmp_path}/secret.png,a,\nout/secret.png,a,\nlink.png,a,\n"
     )
     outcome = list(ingest(DataOptions(source=str(root / "m.csv")), pseudonyms=NAMES, workers=1))
-    samples = [item.record for item in outcome if isinstance(item, Sample)]
+    samples = [sample.record for item in outcome for sample in item.samples]
     assert [(record.label, record.split) for record in samples] == [("b", "val"), ("a", "train")]
-    assert Counter(item.verdict for item in outcome if isinstance(item, Refusal)) == {
+    assert Counter(refusal.verdict for item in outcome for refusal in item.refusals) == {
         Verdict.missing_file: 1,
         Verdict.outside_root: 3,
         Verdict.symlink: 1,
@@ -203,7 +205,7 @@ def test_copies_of_an_instance_are_duplicates_only_with_the_same_pixels(tmp_path
     write(radiograph(noise(seed=5), SOPInstanceUID=first.SOPInstanceUID), tmp_path / "3")
     write(radiograph(noise(), SOPInstanceUID="1.2.3.99"), tmp_path / "4")
     outcome = _ingest(DataOptions(source=str(tmp_path)))
-    assert [outcome[NAMES.file(name)] == Verdict.duplicate for name in "1234"] == [False, True, False, False]
+    assert [outcome[name] == Verdict.duplicate for name in "1234"] == [False, True, False, False]
 
 
 def test_missing_patients(tmp_path: Path) -> None:
@@ -216,10 +218,10 @@ def test_missing_patients(tmp_path: Path) -> None:
     patients = [item.record.patient_id for item in grouped.values() if isinstance(item, Sample)]
     assert len(patients) == 3
     assert len(set(patients)) == 2
-    assert grouped[NAMES.file("4")] == Verdict.missing_patient
+    assert grouped["4"] == Verdict.missing_patient
     (tmp_path / "labels.csv").write_text("path,label,patient_id\n4,sick,P4\n")
     labelled = _ingest(DataOptions(source=str(tmp_path), labels=str(tmp_path / "labels.csv")))
-    sample = labelled[NAMES.file("4")]
+    sample = labelled["4"]
     assert isinstance(sample, Sample)
     assert sample.record.patient_id == NAMES.patient("P4")
 
@@ -278,3 +280,67 @@ def test_image_options_reach_the_pictures(tmp_path: Path) -> None:
     assert sample.image.array.shape == (3, 32, 48)
     assert (sample.record.rows, sample.record.columns) == (40, 20)
     assert np.isnan(sample.record.spacing_mm)
+
+
+def test_an_interrupted_ingest_goes_on_where_it_was(tmp_path: Path) -> None:
+    first = radiograph(noise())
+    for name in "13":
+        write(first, tmp_path / name)
+    write(radiograph(noise(seed=5), SOPInstanceUID=first.SOPInstanceUID), tmp_path / "2")
+    write(radiograph(noise(seed=5), SOPInstanceUID=first.SOPInstanceUID), tmp_path / "4")
+    options = DataOptions(source=str(tmp_path))
+    whole = list(ingest(options, pseudonyms=NAMES, workers=1))
+    assert [len(outcome.samples) for outcome in whole] == [1, 1, 0, 0]
+    for units in range(5):
+        accepted = {s.record.sample_id: s.record.pixel_sha256 for outcome in whole[:units] for s in outcome.samples}
+        rest = ingest(options, pseudonyms=NAMES, workers=1, finished=Finished(units, accepted))
+        assert [_said(outcome) for outcome in rest] == [_said(outcome) for outcome in whole[units:]]
+
+
+def _said(outcome: Outcome) -> str:
+    return repr(([sample.record for sample in outcome.samples], outcome.refusals, outcome.accepted_files))
+
+
+def test_labels_of_several_findings(tmp_path: Path) -> None:
+    for number in range(4):
+        _png(tmp_path / f"{number}.png", seed=number)
+    table = tmp_path / "labels.csv"
+    table.write_text("path,edema,nodule\n0.png,1,1\n1.png,0,0\n2.png,0.0,1.0\n3.png,,\n")
+    options = DataOptions(source=str(tmp_path), labels=str(table), label=("edema", "nodule"))
+    assert _labels(_ingest(options), "0.png", "1.png", "2.png", "3.png") == ["edema|nodule", "none", "nodule", ""]
+    chosen = options.model_copy(update={"finding": "edema"})
+    assert _labels(_ingest(chosen), "0.png", "1.png", "2.png", "3.png") == ["yes", "no", "no", ""]
+    for cell, message in (("CANARY", "takes 0, 1 or nothing"), ("", "is empty while others are not")):
+        table.write_text(f"path,edema,nodule\n0.png,{cell},1\n")
+        with pytest.raises(SourceError, match=f"row 2: column 'edema' {message}") as error:
+            ingest(options, pseudonyms=NAMES, workers=1)
+        _assert_says_nothing(error.value)
+
+
+@pytest.mark.parametrize(("column", "value"), [("study_uid", "1.2.3.4"), ("series_uid", "1.2.3.4.5")])
+def test_labels_by_study_and_by_series(tmp_path: Path, column: str, value: str) -> None:
+    write(radiograph(noise(seed=1)), tmp_path / "1")
+    write(radiograph(noise(seed=2), StudyInstanceUID="9.9", SeriesInstanceUID="9.9.9"), tmp_path / "2")
+    (tmp_path / "labels.csv").write_text(f"{column},label\n{value},sick\n")
+    outcome = _ingest(DataOptions(source=str(tmp_path), labels=str(tmp_path / "labels.csv")))
+    assert _labels(outcome, "1", "2") == ["sick", ""]
+    assert value not in repr(outcome)
+
+
+def test_a_folder_of_the_labels_stands_for_all_in_it(tmp_path: Path) -> None:
+    for name in ("a/b/1.png", "a/2.png", "c/3.png", "ab/4.png"):
+        _png(tmp_path / name)
+    (tmp_path / "labels.csv").write_text("path,label\na,sick\na/b/1.png,well\n")
+    outcome = _ingest(DataOptions(source=str(tmp_path), labels=str(tmp_path / "labels.csv")))
+    assert _labels(outcome, "a/b/1.png", "a/2.png", "c/3.png", "ab/4.png") == ["well", "sick", "", ""]
+
+
+def test_a_parquet_manifest_is_a_csv_of_another_kind(tmp_path: Path) -> None:
+    for number in range(3):
+        _png(tmp_path / f"{number}.png", seed=number)
+    table = pd.DataFrame(
+        {"path": ["0.png", "1.png", "2.png"], "label": [1.0, 0.0, None], "split": ["train", "val", ""]}
+    )
+    table.to_parquet(tmp_path / "m.parquet")
+    outcome = _ingest(DataOptions(source=str(tmp_path / "m.parquet")))
+    assert _labels(outcome, "0.png", "1.png", "2.png") == ["1", "0", ""]

@@ -40,7 +40,7 @@ def test_small_images_lose_less_resolution_at_the_stem(size: int, kernel: int, l
 
 
 def test_volumes() -> None:
-    encoder = build_encoder(NARROW, channels=1, image_size=(8, 16, 16), spatial_dims=3)
+    encoder = build_encoder(NARROW, channels=1, image_size=(8, 16, 16))
     assert encoder(torch.randn(2, 1, 8, 16, 16)).shape == (2, encoder.dim)
 
 

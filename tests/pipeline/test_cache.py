@@ -62,6 +62,21 @@ def test_leftovers_of_a_killed_task_are_removed_unless_it_can_go_on(tmp_path: Pa
         assert (folder / "curves.jsonl").exists()
 
 
+@pytest.mark.parametrize("sign", ["store/journal.jsonl", "store/store.json"])
+def test_a_half_written_store_is_kept_unless_it_was_whole_once(tmp_path: Path, sign: str) -> None:
+    cache = StepCache(tmp_path)
+    with cache.locked("ingest", key=KEY) as folder:
+        (folder / "store").mkdir()
+        (folder / "store" / "images-00000.npy").write_bytes(b"1")
+        (folder / sign).touch()
+        cache.clear("ingest", key=KEY)
+        assert (folder / "store" / "images-00000.npy").exists()
+        cache.mark_done("ingest", key=KEY, provenance={}, seconds=1.0)
+        (folder / "store" / "images-00000.npy").write_bytes(b"")
+        cache.clear("ingest", key=KEY)
+        assert not (folder / "store").exists()
+
+
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the package whose files can be edited."""

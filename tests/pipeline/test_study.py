@@ -32,7 +32,7 @@ learn:
 def data_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty stand-ins for the public sets: a file only has to be there to be checked."""
     (tmp_path / "nih_cxr").mkdir()
-    for name in ("pneumoniamnist.npz", "nih_cxr/labels.csv"):
+    for name in ("pneumoniamnist.npz", "adrenalmnist3d_64.npz", "nih_cxr/labels.csv"):
         (tmp_path / name).touch()
     monkeypatch.setenv("MEDTRIMIX_DATA", str(tmp_path))
 

@@ -1,8 +1,13 @@
-"""Augmentation restated pixel by pixel, in plain Python."""
+"""Augmentation restated pixel by pixel in plain Python, for volumes by scipy."""
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 Plane = list[list[float]]
 
@@ -49,3 +54,25 @@ def _bilinear(plane: Plane, x: float, y: float) -> float:
     upper = (1 - a) * plane[top][left] + a * plane[top][right]
     lower = (1 - a) * plane[bottom][left] + a * plane[bottom][right]
     return (1 - b) * upper + b * lower
+
+
+def crop_volume(
+    volume_DHW: npt.NDArray[np.float64],
+    *,
+    center: npt.NDArray[np.float64],
+    half_size: npt.NDArray[np.float64],
+    angles: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """The same of a volume, by scipy: an affine map of voxel positions, trilinear, mirrored at the edges.
+
+    `center`, `half_size` and `angles` count from x. The turns are made one after the other: from x towards y is about
+    z, from x towards z is about y the other way, from y towards z is about x.
+    """
+    turn = Rotation.from_euler("zyx", [angles[0], -angles[1], angles[2]]).as_matrix()
+    size = np.array(volume_DHW.shape[::-1])
+    to_source = turn * half_size  # columns: along each axis of the output
+    offset = (size - 1) / 2 + center * size / 2 - to_source @ ((size - 1) / 2)
+    moved: npt.NDArray[np.float64] = ndimage.affine_transform(
+        volume_DHW, to_source[::-1, ::-1], offset=offset[::-1], order=1, mode="reflect"
+    )
+    return moved

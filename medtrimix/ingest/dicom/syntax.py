@@ -25,9 +25,19 @@ class Syntax:
         return self.plugin != ""
 
     @property
+    def plain(self) -> bool:
+        """Whether the pixels lie in the file as they lie in memory."""
+        return self.name in ("implicit_le", "explicit_le")
+
+    @property
     def corrects_sign(self) -> bool:
         """Whether the code stream has its own precision, which pydicom has already applied to the decoded values."""
         return self.name.startswith(("jpeg2000", "htj2k", "jpegls"))
+
+    @property
+    def lossy(self) -> bool:
+        """Whether compressing may have changed the pixels."""
+        return self.name in ("jpeg_baseline", "jpeg_extended", "jpegls_near", "jpeg2000_lossy", "htj2k_lossy")
 
 
 SYNTAXES = {

@@ -1,0 +1,1 @@
+"""Decoded images to the one size, orientation and grey scale of the store."""

@@ -1,0 +1,1 @@
+"""Instances from a PACS over DICOMweb."""
