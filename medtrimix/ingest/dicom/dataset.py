@@ -110,6 +110,10 @@ def _is_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
     return tag in _PIXELS
 
 
+def _is_behind_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+    return tag != _PIXEL_DATA  # what follows may be gigabytes of zeros
+
+
 def _unusual(file: BinaryIO, *, headless: bool) -> tuple[Dataset, str]:
     size = file.seek(0, 2)
     file.seek(0)
@@ -141,7 +145,9 @@ def read_pixels(file: BinaryIO, *, header: Dataset) -> None:
     """
     implicit, little_endian = header.original_encoding
     try:
-        rest = read_dataset(file, bool(implicit), bool(little_endian), specific_tags=[_PIXEL_DATA])
+        rest = read_dataset(
+            file, bool(implicit), bool(little_endian), stop_when=_is_behind_pixels, specific_tags=[_PIXEL_DATA]
+        )
         element = rest.get_item(_PIXEL_DATA)
     except MemoryError:
         raise
