@@ -10,8 +10,7 @@ from pathlib import Path
 
 from medtrimix.errors import SourceError
 from medtrimix.ingest.labels import Row, read_manifest
-from medtrimix.ingest.opening import SERVICE
-from medtrimix.ingest.options import DataOptions
+from medtrimix.ingest.options import SERVICE, DataOptions
 from medtrimix.ingest.verdict import Verdict
 
 MANIFESTS = (".csv", ".parquet")

@@ -8,12 +8,10 @@ import stat
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from medtrimix.ingest.options import DataOptions
+from medtrimix.ingest.options import SERVICE, DataOptions
 from medtrimix.ingest.sniff import HEAD_BYTES, Kind, sniff
 from medtrimix.ingest.verdict import Refused, Verdict
 
-SERVICE = "dicomweb+"
-"""Begins the place of an instance that a DICOMweb service has."""
 _DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
 
 

@@ -13,6 +13,9 @@ from medtrimix.ingest.flags import Flag
 PHANTOM = "phantom"
 """The source that is made on the spot; its maker writes a folder, and that folder is what gets ingested."""
 
+SERVICE = "dicomweb+"
+"""Begins the address of a DICOMweb service, and of every instance that it has."""
+
 Side = Annotated[int, Field(ge=8, le=4096)]
 
 

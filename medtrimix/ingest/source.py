@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from medtrimix.config.digest import digest_of_file
 from medtrimix.errors import SourceError, StepFailed
 from medtrimix.ingest.listing import ARCHIVE, list_source
-from medtrimix.ingest.opening import SERVICE
-from medtrimix.ingest.options import DataOptions
+from medtrimix.ingest.options import SERVICE, DataOptions
 from medtrimix.ingest.pacs.service import Service, parse_service
 from medtrimix.ingest.pseudonym import Pseudonyms
 from medtrimix.ingest.verdict import Verdict

@@ -11,8 +11,7 @@ from medtrimix.config.model import Config
 from medtrimix.config.paths import expand
 from medtrimix.config.yaml import Document
 from medtrimix.errors import ConfigError
-from medtrimix.ingest.opening import SERVICE
-from medtrimix.ingest.options import DataOptions
+from medtrimix.ingest.options import SERVICE, DataOptions
 
 _SECTION = "data"
 

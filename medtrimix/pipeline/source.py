@@ -6,8 +6,7 @@ from pathlib import Path
 
 from medtrimix.config.files import read_json, write_json
 from medtrimix.errors import SourceError
-from medtrimix.ingest.opening import SERVICE
-from medtrimix.ingest.options import DataOptions
+from medtrimix.ingest.options import SERVICE, DataOptions
 from medtrimix.ingest.pseudonym import Pseudonyms
 from medtrimix.ingest.source import content_digest, stat_fingerprint
 

@@ -15,8 +15,7 @@ from medtrimix.config.paths import expand
 from medtrimix.config.yaml import Document
 from medtrimix.data.options import AuditOptions, LabelBudget, SplitOptions, budget_name
 from medtrimix.errors import ConfigError, Problem, SourceError
-from medtrimix.ingest.opening import SERVICE
-from medtrimix.ingest.options import DataOptions
+from medtrimix.ingest.options import SERVICE, DataOptions
 from medtrimix.ingest.pacs.service import parse_service
 from medtrimix.lowlabel.options import FinetuneOptions, LinearOptions, StrategyOptions
 from medtrimix.methods.options import ArmOptions

@@ -16,7 +16,7 @@ from medtrimix import __version__
 from medtrimix.config.files import read_json
 from medtrimix.config.yaml import dump
 from medtrimix.data.store import ArrayStore
-from medtrimix.ingest.opening import SERVICE
+from medtrimix.ingest.options import SERVICE
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.plan import Plan, Task
 from medtrimix.pipeline.study import Study as StudyFile

@@ -111,7 +111,7 @@ def _is_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
 
 
 def _is_behind_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return tag != _PIXEL_DATA  # what follows may be gigabytes of zeros
+    return int(tag) != _PIXEL_DATA  # what follows may be gigabytes of zeros
 
 
 def _unusual(file: BinaryIO, *, headless: bool) -> tuple[Dataset, str]:

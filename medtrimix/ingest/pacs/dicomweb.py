@@ -13,8 +13,7 @@ from email.message import Message
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from medtrimix.ingest.opening import SERVICE
-from medtrimix.ingest.options import DataOptions
+from medtrimix.ingest.options import SERVICE, DataOptions
 from medtrimix.ingest.pacs.connection import connected, failure, not_a_service, silent
 from medtrimix.ingest.pacs.multipart import collect, first_part
 from medtrimix.ingest.pacs.service import Service

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from medtrimix.errors import SourceError
-from medtrimix.ingest.opening import SERVICE
+from medtrimix.ingest.options import SERVICE
 
 _FILTERS = {
     "Modality": re.compile(r"[A-Z0-9_]{2,16}"),
