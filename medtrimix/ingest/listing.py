@@ -114,8 +114,16 @@ def list_folder(root: Path) -> list[ListedFile]:
     Raises:
         SourceError: `root` itself can't be opened.
     """
+    files = _below(os.fspath(root), name="")
+    if any(file.relative == "" for file in files):
+        raise SourceError("the folder can't be read.", where="data.source", fix="Check the permissions.")
+    return sorted(files, key=lambda file: file.relative)
+
+
+def _below(path: str, *, name: str) -> list[ListedFile]:
+    """The files below a folder; `name` is its path relative to the root."""
     files: list[ListedFile] = []
-    folders = [("", os.fspath(root))]
+    folders = [(name, path)]
     while folders:  # a list of its own, since a tree may be deeper than Python's stack
         name, path = folders.pop()
         try:
@@ -127,17 +135,22 @@ def list_folder(root: Path) -> list[ListedFile]:
                     else:
                         files.append(_found(relative, entry.path))
         except OSError:
-            if name == "":
-                raise SourceError(
-                    "the folder can't be read.", where="data.source", fix="Check the permissions."
-                ) from None
             files.append(ListedFile(name, path, Verdict.unreadable, 0, 0))
-    return sorted(files, key=lambda file: file.relative)
+    return files
 
 
 def list_named(root: Path, names: list[str]) -> list[ListedFile]:
-    """The files that a manifest names, relative to `root`, sorted; anything outside `root` is refused."""
-    return sorted((_named(root, name) for name in names), key=lambda file: file.relative)
+    """The files that a manifest names, relative to `root`, sorted, and all files in a folder that it names.
+
+    Anything outside `root` is refused.
+    """
+    files: dict[str, ListedFile] = {}
+    for name in names:
+        file = _named(root, name)
+        folder = file.verdict is Verdict.special_file and os.path.isdir(file.path)  # noqa: PTH112 - a text, as everywhere here
+        for one in _below(file.path, name=name.rstrip("/")) if folder else [file]:
+            files[one.relative] = one
+    return sorted(files.values(), key=lambda file: file.relative)
 
 
 def _named(root: Path, name: str) -> ListedFile:

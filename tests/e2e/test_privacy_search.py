@@ -232,7 +232,7 @@ def test_a_folder_that_cannot_be_listed_is_not_quoted(export: Path, monkeypatch:
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(SourceError, match="can.t be read") as caught:
+    with pytest.raises(SourceError, match="be read") as caught:
         source_content(DataOptions(source=str(export)), pseudonyms=Pseudonyms(b"\1" * 32), workspace=export.parent)
     assert "CANARY" not in "".join(traceback.format_exception(caught.value))
 

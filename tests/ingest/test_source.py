@@ -344,3 +344,12 @@ def test_a_parquet_manifest_is_a_csv_of_another_kind(tmp_path: Path) -> None:
     table.to_parquet(tmp_path / "m.parquet")
     outcome = _ingest(DataOptions(source=str(tmp_path / "m.parquet")))
     assert _labels(outcome, "0.png", "1.png", "2.png") == ["1", "0", ""]
+
+
+def test_a_manifest_may_name_folders(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a/b/2.png", "c/3.png", "d.png"):
+        _png(tmp_path / name)
+    (tmp_path / "m.csv").write_text("path,label,patient_id\na,sick,P1\na/b/2.png,well,P2\nd.png,well,P3\n")
+    outcome = _ingest(DataOptions(source=str(tmp_path / "m.csv")))
+    assert _labels(outcome, "a/1.png", "a/b/2.png", "d.png") == ["sick", "well", "well"]
+    assert "c/3.png" not in outcome
