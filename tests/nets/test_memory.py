@@ -24,11 +24,15 @@ def gradient(encoder: Encoder, image: torch.Tensor) -> torch.Tensor:
 
 
 @SHAPES
-def test_embeddings_and_gradients_are_the_same(size: tuple[int, ...]) -> None:
-    """In training mode, with the narrowest encoder: where torch 2.13 has corrupted memory with fewer channels still."""
-    image = torch.randn(6, 2, *size, generator=torch.Generator().manual_seed(1))
-    expected, seen = gradient(built(size), image), gradient(weights_channels_last(built(size)), channels_last(image))
-    torch.testing.assert_close(seen, expected, rtol=1e-3, atol=1e-5)
+def test_gradients_are_those_of_double_precision(size: tuple[int, ...]) -> None:
+    """In training mode, with the narrowest encoder: where torch 2.13 has corrupted memory with fewer channels still.
+
+    Sixteen images, since batch statistics of a handful put activations so close to zero that rounding turns them off.
+    """
+    image = torch.randn(16, 2, *size, generator=torch.Generator().manual_seed(2))
+    expected = gradient(built(size).double(), image.double())
+    seen = gradient(weights_channels_last(built(size)), channels_last(image))
+    torch.testing.assert_close(seen.double(), expected, rtol=1e-3, atol=1e-5)
 
 
 @SHAPES
