@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import NoReturn
 
 
 def main() -> None:
@@ -16,11 +17,21 @@ def main() -> None:
         app()
     except MedtrimixError as error:
         complain(str(error))
-        sys.exit(error.exit_code)
+        _exit(error.exit_code)
     except KeyboardInterrupt:
         complain("Stopped. The same command goes on from here.")
-        sys.exit(1)
+        _exit(1)
     except Exception as error:  # a bug: where it happened helps, its message could quote an identifier
         err.print("".join(traceback.format_tb(error.__traceback__)), markup=False, soft_wrap=True)
         complain(f"{type(error).__name__}, which is a bug of medtrimix; finished steps are kept.")
         sys.exit(1)
+
+
+def _exit(code: int) -> NoReturn:
+    """Exits with this code even after a Ctrl-C that came while a library was imported.
+
+    CPython (3.11, `pythonrun.c`) remembers a KeyboardInterrupt that ended code started from C, and ends `python -m` by
+    SIGINT then, whatever exit code it was given. Running any text makes it forget.
+    """
+    exec("")  # noqa: S102
+    sys.exit(code)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +83,18 @@ def test_demo_data_is_a_folder_that_ingest_reads(
     assert typed(monkeypatch, "demo-data", str(folder), "--patients", "3", *words) == 0
     assert (folder / "labels.csv").read_text().startswith(f"{column},patient_id,label\n")
     assert f"medtrimix run pipelines/{pipeline} --set data.source=" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("leave", "code"), [("medtrimix.cli._exit(1)", 1), ("sys.exit(1)", -signal.SIGINT)])
+def test_the_exit_code_survives_a_ctrl_c_in_an_import(tmp_path: Path, leave: str, code: int) -> None:
+    """With its companion: without care, CPython ends `python -m` by the signal."""
+    (tmp_path / "interrupted.py").write_text(
+        "import medtrimix.cli, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "try:\n"
+        "    exec('import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(9)')\n"
+        "except KeyboardInterrupt:\n"
+        f"    {leave}\n"
+    )
+    done = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, check=False)
+    assert done.returncode == code
