@@ -95,8 +95,9 @@ def check(pipeline: Pipeline, overrides: Overrides = None) -> None:
     from medtrimix.pipeline.study import load_study
 
     study = load_study(pipeline, overrides=tuple(overrides or ()))
-    cells = len(study.pretrain.arms) * len(study.learn.strategies) * len(study.learn.label_budgets)
-    typer.echo(f"{pipeline.name} is valid: {len(study.pretrain.arms)} arms, {cells * study.learn.label_seeds} cells.")
+    label_subsets = sum(study.learn.seeds_of(budget) for budget in study.learn.label_budgets)
+    cells = len(study.pretrain.arms) * study.pretrain.seeds * len(study.learn.strategies) * label_subsets
+    typer.echo(f"{pipeline.name} is valid: {len(study.pretrain.arms)} arms, {cells} cells.")
 
 
 @app.command()

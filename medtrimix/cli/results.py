@@ -38,7 +38,9 @@ def print_table(folder: Path) -> None:
     summaries = results["summaries"]
     first = summaries[0]
     title = f"{results['study']}: test n = {first['n_test']:,} images of {first['n_patients']:,} patients; means over "
-    seeds = sorted({row["seeds"] for row in summaries})
+    seeds = sorted({row["label_seeds"] for row in summaries})
+    pretrainings = max(row["pretrain_seeds"] for row in summaries)
+    title += f"{pretrainings} pretrainings x " if pretrainings > 1 else ""
     title += f"{'-'.join(map(str, seeds))} label seed{'s' * (seeds != [1])}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in ("strategy", "labels", "arm", "AUC [95% interval]", "accuracy [95%]"):

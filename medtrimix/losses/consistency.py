@@ -15,26 +15,26 @@ from medtrimix.losses.barlow_twins import VARIANCE_FLOOR
 from medtrimix.losses.precision import full_precision
 
 
-def cosine_consistency(virtual_BE: Tensor, z1_BE: Tensor, *, weight: Tensor, permutation_B: Tensor) -> Tensor:
-    """Mean of 1 - cos(z_v, weight * u + (1 - weight) * u[permutation]), u = z1 / |z1| without gradient; 0 to 2.
+def cosine_consistency(virtual_BE: Tensor, z1_BE: Tensor, *, share: Tensor, row_KB: Tensor) -> Tensor:
+    """Mean of 1 - cos(z_v, sum over k of share[k] * u[row[k]]), u = z1 / |z1| without gradient; 0 to 2.
 
     For bases that compare directions (NT-Xent). Unit vectors are mixed, so that a long embedding does not count for
-    more than its weight. `weight` has shape () or (B,).
+    more than its share. `share` has shape (K,) or (K, B).
 
     Raises:
         ValueError: shapes differ, are not (B, E), or B < 2.
     """
     with full_precision(virtual_BE, z1_BE) as (virtual, z1):
-        target = _mixed(normalize(z1.detach(), dim=1), weight=weight, permutation_B=permutation_B)
+        target = _mixed(normalize(z1.detach(), dim=1), share=share, row_KB=row_KB)
         return (1 - cosine_similarity(virtual, target, dim=1)).mean()
 
 
-def standardised_consistency(virtual_BE: Tensor, z1_BE: Tensor, *, weight: Tensor, permutation_B: Tensor) -> Tensor:
-    """Mean over the batch of |s(z_v) - (weight * s(z1) + (1 - weight) * s(z1[permutation]))|^2, summed over dimensions.
+def standardised_consistency(virtual_BE: Tensor, z1_BE: Tensor, *, share: Tensor, row_KB: Tensor) -> Tensor:
+    """Mean over the batch of |s(z_v) - sum over k of share[k] * s(z1[row[k]])|^2, summed over dimensions.
 
     s standardises each dimension with mean and (biased) deviation of the clean batch z1, for both sides, without
     gradient: with statistics of its own the virtual side would lose the shrinkage that mixing causes. For bases that
-    standardise (Barlow Twins). `weight` has shape () or (B,).
+    standardise (Barlow Twins). `share` has shape (K,) or (K, B).
 
     Raises:
         ValueError: shapes differ, are not (B, E), or B < 2.
@@ -43,10 +43,9 @@ def standardised_consistency(virtual_BE: Tensor, z1_BE: Tensor, *, weight: Tenso
         clean = z1.detach()
         variance_E, mean_E = torch.var_mean(clean, dim=0, correction=0)
         scale_E = torch.rsqrt(variance_E + VARIANCE_FLOOR)
-        target = _mixed((clean - mean_E) * scale_E, weight=weight, permutation_B=permutation_B)
+        target = _mixed((clean - mean_E) * scale_E, share=share, row_KB=row_KB)
         return ((virtual - mean_E) * scale_E - target).square().sum(dim=1).mean()
 
 
-def _mixed(z_BE: Tensor, *, weight: Tensor, permutation_B: Tensor) -> Tensor:
-    share = weight.to(z_BE.dtype).reshape(-1, 1)
-    return share * z_BE + (1 - share) * z_BE[permutation_B]
+def _mixed(z_BE: Tensor, *, share: Tensor, row_KB: Tensor) -> Tensor:
+    return (share.to(z_BE.dtype).reshape(len(share), -1, 1) * z_BE[row_KB]).sum(dim=0)

@@ -41,10 +41,11 @@ class Method(nn.Module, ABC):
 
     Attributes:
         encoder: the network to keep.
-        passes_per_step: how often each image of a batch goes through the encoder; equal budgets are counted in these.
+        passes_per_step: how often each image of a batch goes through an encoder; equal budgets are counted in these.
+            A pass without gradient, through a teacher, counts a third: a backward pass costs about two forward ones.
     """
 
-    def __init__(self, *, encoder: Encoder, passes_per_step: int) -> None:
+    def __init__(self, *, encoder: Encoder, passes_per_step: float) -> None:
         super().__init__()
         self.encoder = encoder
         self.passes_per_step = passes_per_step
@@ -52,6 +53,17 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def loss(self, batch: ViewBatch) -> StepLoss:
         """The loss of a batch: the same for the same weights and the same batch."""
+
+    def mixtures(self, batch: ViewBatch) -> tuple[Tensor, Tensor] | None:  # noqa: ARG002  (most methods mix nothing)
+        """The mixtures of images that the method sees besides the views, and the image's own share of each, (B,)."""
+        return None
+
+    def after_step(self, progress: float) -> None:
+        """Called after each optimiser step, for what isn't learnt by gradient: moving averages, queues.
+
+        Such state is a buffer, or a parameter without gradient, so that checkpoints have it. `progress` is the part of
+        the training that is behind us, 0 to 1.
+        """
 
     def forward(self, batch: ViewBatch) -> StepLoss:
         """As `loss`; wrappers for devices, precision and several processes hook in here."""

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from medtrimix.config.model import Config
 from medtrimix.nets.options import ProjectorOptions
 
-Extraction = Literal["soft_assignment", "unmix", "none"]
 Temperature = Annotated[float, Field(gt=0.0, le=10.0)]
 Weight = Annotated[float, Field(ge=0.0)]
-
-BARLOW_OFF_DIAGONAL_WEIGHT = 0.0051  # as published
 
 
 class SimCLROptions(Config):
@@ -28,11 +25,6 @@ class SimCLROptions(Config):
     temperature: Temperature = 0.2
     projector: ProjectorOptions = ProjectorOptions()
 
-    @property
-    def passes_per_step(self) -> int:
-        """How often each image of a batch goes through the encoder in one step."""
-        return 2
-
 
 class BarlowTwinsOptions(Config):
     """Barlow Twins: two views agree in each dimension, dimensions don't repeat each other.
@@ -43,68 +35,88 @@ class BarlowTwinsOptions(Config):
     """
 
     method: Literal["barlow_twins"] = "barlow_twins"
-    off_diagonal_weight: Weight = BARLOW_OFF_DIAGONAL_WEIGHT
+    off_diagonal_weight: Weight = 0.0051  # as published
     projector: ProjectorOptions = ProjectorOptions(dim=512)
 
-    @property
-    def passes_per_step(self) -> int:
-        """How often each image of a batch goes through the encoder in one step."""
-        return 2
 
+_TEMPERATURE_IN_TRIMIX = 0.5
+
+
+def _base(value: Any) -> Any:
+    """`simclr` is short for `{method: simclr}`."""
+    given = {"method": value} if isinstance(value, str) else value
+    if isinstance(given, dict) and given.get("method") == "simclr":
+        return {"temperature": _TEMPERATURE_IN_TRIMIX, **given}
+    return given
+
+
+Base = Annotated[SimCLROptions | BarlowTwinsOptions, Field(discriminator="method"), BeforeValidator(_base)]
 
 _DEFAULTS_OF_BASE: dict[str, dict[str, Any]] = {
     # Soft assignment would pull against self-consistency here, and at a consistency weight of 1 the effective rank of
     # the embedding fell from 50 to 6.
-    "barlow_twins": {"extraction": "unmix", "consistency_weight": 0.1, "projector": ProjectorOptions(dim=512)},
+    "barlow_twins": {"extraction": "unmix", "consistency_weight": 0.1},
+    "vicreg": {"extraction": "unmix", "consistency_weight": 0.1},
 }
+_LOSS_OF_BATCH_ONLY = ("barlow_twins", "vicreg")
 
 
 class TriMixOptions(Config):
     """TriMix: a two-view base loss, extraction of the originals from a mixture, and self-consistency.
 
     Attributes:
-        base: the two-view loss.
-        temperature: of NT-Xent; only with base `simclr`.
-        off_diagonal_weight: of Barlow Twins; only with base `barlow_twins`.
-        extraction: how the originals are found in the mixture; by default `soft_assignment` with `simclr` and
-            `unmix` with `barlow_twins`.
+        base: the two-view method that brings projector and loss: a name, or a mapping with `method` and its options;
+            the temperature of `simclr` is 0.5 here unless it is given.
+        extraction: how the originals are found in the mixture: `soft_assignment`, `unmix`, by a small network that
+            is told the share (`head`), or `none`. By default `unmix` with `barlow_twins` and `vicreg`.
         extraction_weight: weight of that term.
-        consistency_weight: weight of self-consistency; by default 1 with `simclr`, 0.1 with `barlow_twins`.
-        mixing: mix `images` (a third pass through the encoder) or the encoder's `features` (two passes).
-        alpha: mixing proportions come from Beta(alpha, alpha), folded to the larger share; small = light mixing.
-        lambda_per: one proportion per `batch` or per `sample` (`simclr` only: Barlow Twins has no loss of a sample).
+        consistency_weight: weight of self-consistency, 0 leaves it out; by default 0.1 with `barlow_twins`
+            and `vicreg`.
+        consistency_on: compare `projections` or the encoder's `features`.
+        clean: what is seen unmixed: `both` views; only the `second`, whose embeddings are then the actual ones (two
+            passes, no base loss); the second, by a `teacher` that gets no gradient.
+        mixing: mix `images` (a pass of their own), feature maps at each depth in turn (`hidden`, the same), or the
+            encoder's `features` (no pass).
+        blend: of images: `linear`, a pasted box (`cutmix`), or each spatial frequency from one of them (`frequency`).
+        partners: `random`, or one of the `near` neighbours in the batch.
+        originals: images in a mixture.
+        alpha: shares come from Beta(alpha, alpha), the largest goes to the image itself; small = light mixing.
+        lambda_per: one share per `batch` or per `sample`; the latter needs a base with a loss of a sample.
         ramp_up: part of the training, 0 to 1, over which the weights of both terms grow linearly from 0.
-        projector: head between encoder and loss.
     """
 
     method: Literal["trimix"] = "trimix"
-    base: Literal["simclr", "barlow_twins"] = "simclr"
-    temperature: Temperature = 0.5
-    off_diagonal_weight: Weight = BARLOW_OFF_DIAGONAL_WEIGHT
-    extraction: Extraction = "soft_assignment"
+    base: Base = SimCLROptions(temperature=_TEMPERATURE_IN_TRIMIX)
+    extraction: Literal["soft_assignment", "unmix", "head", "none"] = "soft_assignment"
     extraction_weight: Weight = 1.0
     consistency_weight: Weight = 1.0
-    mixing: Literal["images", "features"] = "images"
+    consistency_on: Literal["projections", "features"] = "projections"
+    clean: Literal["both", "second", "teacher"] = "both"
+    mixing: Literal["images", "hidden", "features"] = "images"
+    blend: Literal["linear", "cutmix", "frequency"] = "linear"
+    partners: Literal["random", "near"] = "random"
+    originals: Literal[2, 3] = 2
     alpha: float = Field(default=1.0, gt=0.0)
     lambda_per: Literal["batch", "sample"] = "batch"
     ramp_up: float = Field(default=0.0, ge=0.0, le=1.0)
-    projector: ProjectorOptions = ProjectorOptions()
-
-    @property
-    def passes_per_step(self) -> int:
-        """How often each image of a batch goes through the encoder in one step."""
-        return 3 if self.mixing == "images" else 2
 
     @model_validator(mode="before")
     @classmethod
     def _base_fills_in(cls, given: Any) -> Any:
         base = given.get("base") if isinstance(given, dict) else None
-        return {**_DEFAULTS_OF_BASE.get(base, {}), **given} if isinstance(base, str) else given
+        name = base.get("method") if isinstance(base, dict) else getattr(base, "method", base)
+        return {**_DEFAULTS_OF_BASE.get(name, {}), **given} if isinstance(name, str) else given
 
     @model_validator(mode="after")
-    def _fits_its_base(self) -> Self:
-        if self.base == "barlow_twins" and self.lambda_per == "sample":
-            raise ValueError("lambda_per: sample needs base: simclr; Barlow Twins has no loss of a single sample")
+    def _fits_together(self) -> Self:
+        if self.base.method in _LOSS_OF_BATCH_ONLY and self.lambda_per == "sample":
+            raise ValueError(f"lambda_per: sample needs a loss of a single sample, which {self.base.method} has not")
+        if self.clean != "both" and (self.extraction == "none" or self.mixing != "images"):
+            raise ValueError(
+                f"clean: {self.clean} sees the first view only mixed: it needs extraction and mixing: images"
+            )
+        if self.blend != "linear" and (self.mixing != "images" or self.originals != 2 or self.lambda_per != "batch"):
+            raise ValueError(f"blend: {self.blend} is for two images and one share per batch")
         return self
 
 

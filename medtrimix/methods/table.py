@@ -9,16 +9,25 @@ from medtrimix.methods.method import Method
 from medtrimix.methods.options import BarlowTwinsOptions, PretrainingOptions, SimCLROptions, TriMixOptions
 from medtrimix.methods.simclr import SimCLR
 from medtrimix.methods.trimix import TriMix
+from medtrimix.methods.two_view import TwoView
 from medtrimix.nets.encoder import Encoder
 
-METHODS: dict[type[PretrainingOptions], Any] = {
-    TriMixOptions: TriMix,
+TWO_VIEW_METHODS: dict[type[Any], type[Any]] = {
     SimCLROptions: SimCLR,
     BarlowTwinsOptions: BarlowTwins,
+}
+"""Those that TriMix can take as its base."""
+
+METHODS: dict[type[Any], type[Any]] = {
+    TriMixOptions: TriMix,
+    **TWO_VIEW_METHODS,
 }
 
 
 def build_method(options: PretrainingOptions, *, encoder: Encoder) -> Method:
-    """The method of these options around `encoder`; its projector is drawn from torch's generator."""
+    """The method of these options around `encoder`; its heads are drawn from torch's generator."""
+    if isinstance(options, TriMixOptions):
+        base: TwoView = TWO_VIEW_METHODS[type(options.base)](options.base, encoder=encoder)
+        return TriMix(options, base=base)
     method: Method = METHODS[type(options)](options, encoder=encoder)
     return method

@@ -3,7 +3,7 @@
 Bdair, Abdelhamid, Navab, Albarqouni, "Virtual embeddings and self-consistency for self-supervised learning",
 arXiv 2206.06023. No code was published. The abstract names three ingredients: virtual embeddings from linear
 interpolation of the data, extraction of the original embeddings from the virtual ones, and consistency between virtual
-and actual embeddings. The rest is chosen here, each choice an option:
+and actual embeddings. The rest is chosen here, each choice an option. The default:
 
     x_v = w * x1 + (1 - w) * x1[p]                  p a permutation, w = max(l, 1 - l), l ~ Beta(alpha, alpha)
     z1, z2, z_v = g(f(x1)), g(f(x2)), g(f(x_v))     three passes, each normalised with its own batch
@@ -12,80 +12,160 @@ and actual embeddings. The rest is chosen here, each choice an option:
 
 from __future__ import annotations
 
-from functools import partial
+from typing import NamedTuple
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from medtrimix.losses.barlow_twins import barlow_twins
 from medtrimix.losses.consistency import cosine_consistency, standardised_consistency
-from medtrimix.losses.extraction import PairLoss, soft_assignment, unmix
-from medtrimix.losses.nt_xent import nt_xent_per_sample
+from medtrimix.losses.extraction import soft_assignment, unmix, weighted
+from medtrimix.methods.blends import cutmix, mix_frequencies
 from medtrimix.methods.method import Method, StepLoss, ViewBatch, sum_of
-from medtrimix.methods.mixing import Mixing, draw_mixing, mix
+from medtrimix.methods.mixing import Mixing, draw_mixing, mix, with_near_partners
 from medtrimix.methods.options import TriMixOptions
+from medtrimix.methods.teacher import Teacher
+from medtrimix.methods.two_view import TwoView
 from medtrimix.nets.batchnorm import running_statistics_kept
-from medtrimix.nets.encoder import Encoder
-from medtrimix.nets.projector import build_projector
+
+_TEACHER_MOMENTUM = 0.99
+_PASSES_OF_CLEAN_VIEWS = {"both": 2, "second": 1, "teacher": 1 / 3}
+
+
+class _Actual(NamedTuple):
+    """Embeddings of the unmixed images: what extraction looks for, and what consistency mixes."""
+
+    features_BE: Tensor
+    embedding_BE: Tensor
+    target_BE: Tensor
 
 
 class TriMix(Method):
-    """A two-view base loss, plus two terms on mixtures of the first view."""
+    """A two-view base loss, plus two terms on mixtures of the first view.
 
-    def __init__(self, options: TriMixOptions, *, encoder: Encoder) -> None:
-        super().__init__(encoder=encoder, passes_per_step=options.passes_per_step)
+    Attributes:
+        base: the two-view method; encoder and projector are its own.
+    """
+
+    def __init__(self, options: TriMixOptions, *, base: TwoView) -> None:
+        passes = _PASSES_OF_CLEAN_VIEWS[options.clean] + (options.mixing != "features") + base.passes_per_step - 2
+        super().__init__(encoder=base.encoder, passes_per_step=passes)  # the same network under two names
         self.options = options
-        self.projector = build_projector(options.projector, in_dim=encoder.dim)
+        self.base = base
+        self.extractor = _Extractor(base.dim) if options.extraction == "head" else None
+        with_teacher = options.clean == "teacher"
+        self.teacher = Teacher(base.encoder, base.projector, momentum=_TEACHER_MOMENTUM) if with_teacher else None
 
     def loss(self, batch: ViewBatch) -> StepLoss:
-        """Terms `base`, `extraction` (unless it is `none`) and `consistency`, each with its weight."""
-        mixing = self.mixing(batch)
-        h1_BE = self.encoder(batch.view1_BCHW)
-        z1_BE = self.projector(h1_BE)
-        z2_BE = self.projector(self.encoder(batch.view2_BCHW))
-        with running_statistics_kept(self.encoder, self.projector):
-            virtual_BE = self.projector(self._virtual_features(batch.view1_BCHW, h1_BE=h1_BE, mixing=mixing))
-        ramp = _ramp(batch.progress, ramp_up=self.options.ramp_up)
-        terms = {"base": self._pair_loss()(z1_BE, z2_BE).mean()}
-        if self.options.extraction != "none":
-            extraction = self._extraction(virtual_BE, z1_BE, z2_BE=z2_BE, mixing=mixing)
-            terms["extraction"] = ramp * self.options.extraction_weight * extraction
-        consistency = self._consistency(virtual_BE, z1_BE, mixing=mixing)
-        terms["consistency"] = ramp * self.options.consistency_weight * consistency
+        """Terms `base`, `extraction` and `consistency`, each with its weight, without those that are switched off."""
+        options, terms = self.options, {}
+        if options.clean == "both":
+            terms["base"], actual = self._of_both_views(batch)
+        else:
+            actual = self._of_second_view(batch.view2_BCHW)
+        mixing = self.mixing(batch, near=actual.features_BE)
+        with running_statistics_kept(self.base):
+            features_BE, mixing = self._virtual_features(batch, actual=actual, mixing=mixing)
+            virtual_BE = self.base.projector(features_BE)
+        ramp = 1.0 if batch.progress >= options.ramp_up else batch.progress / options.ramp_up
+        if options.extraction != "none":
+            terms["extraction"] = ramp * options.extraction_weight * self._extraction(virtual_BE, actual, mixing=mixing)
+        if options.consistency_weight:
+            on_features = options.consistency_on == "features"
+            pair = (features_BE, actual.features_BE) if on_features else (virtual_BE, actual.embedding_BE)
+            directions = on_features or self.base.compares == "directions"
+            consistency = cosine_consistency if directions else standardised_consistency
+            value = consistency(*pair, share=mixing.share, row_KB=mixing.row_KB)
+            terms["consistency"] = ramp * options.consistency_weight * value
         return sum_of(terms)
 
-    def mixing(self, batch: ViewBatch) -> Mixing:
-        """The proportions and partners that `loss` uses for this batch."""
-        return draw_mixing(
+    def after_step(self, progress: float) -> None:
+        """Moves the teachers."""
+        self.base.after_step(progress)
+        if self.teacher is not None:
+            self.teacher.follow(self.base.encoder, self.base.projector, progress=progress)
+
+    def mixing(self, batch: ViewBatch, *, near: Tensor | None = None) -> Mixing:
+        """The proportions and partners that `loss` uses for this batch; `near`: embeddings that tell who is near."""
+        mixing = draw_mixing(
             len(batch.view1_BCHW),
             alpha=self.options.alpha,
             lambda_per=self.options.lambda_per,
+            originals=self.options.originals,
             seed=batch.seed,
             step=batch.step,
             device=batch.view1_BCHW.device,
         )
+        if self.options.partners == "near" and near is not None:
+            return with_near_partners(mixing, embedding_BE=near, seed=batch.seed, step=batch.step)
+        return mixing
 
-    def _virtual_features(self, view_BCHW: Tensor, *, h1_BE: Tensor, mixing: Mixing) -> Tensor:
+    def mixtures(self, batch: ViewBatch) -> tuple[Tensor, Tensor] | None:
+        """Virtual images, unless feature maps are mixed."""
+        if self.options.mixing != "images":
+            return None
+        image_BCHW, mixing = self._virtual_images(batch, mixing=self.mixing(batch))
+        return image_BCHW, mixing.share[0].expand(len(image_BCHW))
+
+    def _of_both_views(self, batch: ViewBatch) -> tuple[Tensor, _Actual]:
+        h1_BE = self.encoder(batch.view1_BCHW)
+        z1_BE = self.base.projector(h1_BE)
+        z2_BE = self.base.projector(self.encoder(batch.view2_BCHW))
+        targets = self.base.targets(batch, z1_BE, z2_BE)
+        return self.base.between(z1_BE, z2_BE, targets=targets), _Actual(h1_BE, z1_BE, targets[1])
+
+    def _of_second_view(self, view_BCHW: Tensor) -> _Actual:
+        encoder, projector = (self.encoder, self.base.projector) if self.teacher is None else self.teacher.copies
+        with torch.set_grad_enabled(self.teacher is None):
+            features_BE = encoder(view_BCHW)
+            embedding_BE = projector(features_BE)
+        return _Actual(features_BE, embedding_BE, embedding_BE)
+
+    def _virtual_features(self, batch: ViewBatch, *, actual: _Actual, mixing: Mixing) -> tuple[Tensor, Mixing]:
+        """The encoder's features of the mixtures, and their shares."""
         if self.options.mixing == "features":
-            return mix(h1_BE, mixing=mixing)
-        features_BE: Tensor = self.encoder(mix(view_BCHW, mixing=mixing))
-        return features_BE
+            return mix(actual.features_BE, mixing=mixing), mixing
+        if self.options.mixing == "hidden":
+            stages = self.encoder.stages
+            stage = stages[batch.step % len(stages)]
+            handle = stage.register_forward_hook(lambda _stage, _given, maps: mix(maps, mixing=mixing))
+            try:
+                return self.encoder(batch.view1_BCHW), mixing
+            finally:
+                handle.remove()
+        image_BCHW, mixing = self._virtual_images(batch, mixing=mixing)
+        return self.encoder(image_BCHW), mixing
 
-    def _pair_loss(self) -> PairLoss:
-        if self.options.base == "simclr":
-            return partial(nt_xent_per_sample, temperature=self.options.temperature)
-        return partial(barlow_twins, off_diagonal_weight=self.options.off_diagonal_weight)
+    def _virtual_images(self, batch: ViewBatch, *, mixing: Mixing) -> tuple[Tensor, Mixing]:
+        """Mixtures of the first view, and the shares that they have in the end."""
+        view_BCHW = batch.view1_BCHW
+        if self.options.blend == "cutmix":
+            return cutmix(view_BCHW, mixing=mixing, seed=batch.seed, step=batch.step)
+        if self.options.blend == "frequency":
+            return mix_frequencies(view_BCHW, mixing=mixing, seed=batch.seed, step=batch.step), mixing
+        return mix(view_BCHW, mixing=mixing), mixing
 
-    def _extraction(self, virtual_BE: Tensor, z1_BE: Tensor, *, z2_BE: Tensor, mixing: Mixing) -> Tensor:
-        weight, permutation_B, pair_loss = mixing.weight, mixing.permutation_B, self._pair_loss()
-        if self.options.extraction == "soft_assignment":
-            return soft_assignment(virtual_BE, z2_BE, weight=weight, permutation_B=permutation_B, pair_loss=pair_loss)
-        return unmix(virtual_BE, z1_BE, z2_BE, weight=weight, permutation_B=permutation_B, pair_loss=pair_loss)
+    def _extraction(self, virtual_BE: Tensor, actual: _Actual, *, mixing: Mixing) -> Tensor:
+        share, row_KB, pair_loss, target_BE = mixing.share, mixing.row_KB, self.base.pair_loss, actual.target_BE
+        if self.options.extraction == "unmix":
+            known_BE = actual.embedding_BE
+            return unmix(virtual_BE, known_BE, target_BE, share=share, row_KB=row_KB, pair_loss=pair_loss)
+        if self.extractor is None:
+            return soft_assignment(virtual_BE, target_BE, share=share, row_KB=row_KB, pair_loss=pair_loss)
+        found = [self.extractor(virtual_BE, share=part) for part in share]
+        return weighted(
+            [pair_loss(z_BE, target_BE[row_B]) for z_BE, row_B in zip(found, row_KB, strict=True)], share=share
+        )
 
-    def _consistency(self, virtual_BE: Tensor, z1_BE: Tensor, *, mixing: Mixing) -> Tensor:
-        consistency = cosine_consistency if self.options.base == "simclr" else standardised_consistency
-        return consistency(virtual_BE, z1_BE, weight=mixing.weight, permutation_B=mixing.permutation_B)
 
+class _Extractor(nn.Module):
+    """Virtual embedding and an original's share -> that original's embedding: the virtual one plus a correction."""
 
-def _ramp(progress: float, *, ramp_up: float) -> float:
-    """0 at the start, 1 from the part `ramp_up` of the training on."""
-    return 1.0 if progress >= ramp_up else progress / ramp_up
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(dim + 1, dim), nn.ReLU(), nn.Linear(dim, dim))
+
+    def forward(self, virtual_BE: Tensor, *, share: Tensor) -> Tensor:
+        """Embeddings (B, E); `share` has shape () or (B,)."""
+        share_B1 = share.to(virtual_BE.dtype).reshape(-1, 1).expand(len(virtual_BE), 1)
+        correction_BE: Tensor = self.net(torch.cat([virtual_BE, share_B1], dim=1))
+        return virtual_BE + correction_BE

@@ -33,6 +33,11 @@ class Encoder(nn.Module):
         self.net = _resnet(spec)
         self.dim: int = self.net.in_planes
 
+    @property
+    def stages(self) -> tuple[nn.Module, ...]:
+        """Parts of the network, one after the other; the feature maps between them have the batch first."""
+        return (self.net.layer1, self.net.layer2, self.net.layer3, self.net.layer4)
+
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """Embeddings, shape (B, dim): the mean over positions of the last feature map."""
         embedding_BE: Tensor = self.net(image_BCHW)

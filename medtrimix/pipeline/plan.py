@@ -123,16 +123,18 @@ def make_plan(study: Study, *, machine: Machine, workspace: Path) -> Plan:
     both = {"ingest": ingested, "split": split_task}
     numerics = Numerics(device=machine.device, precision=machine.precision)
     encoders = {
-        arm: _add_pretrain(builder, study, arm=arm, numerics=numerics, upstream=both) for arm in study.pretrain.arms
+        (arm, number): _add_pretrain(builder, study, arm=arm, number=number, numerics=numerics, upstream=both)
+        for number in range(study.pretrain.seeds)
+        for arm in study.pretrain.arms
     }
     features = {
-        arm: builder.add(
+        pretraining: builder.add(
             "embed",
             config=embed.Config(numerics=numerics),
-            labels={"arm": arm},
+            labels=encoder.labels,
             upstream={"ingest": ingested, "pretrain": encoder},
         )
-        for arm, encoder in encoders.items()
+        for pretraining, encoder in encoders.items()
         if any(isinstance(strategy, LinearOptions) for strategy in study.learn.strategies)
     }
     _add_cells(builder, study, upstream=both, encoders=encoders, features=features, numerics=numerics)
@@ -181,20 +183,25 @@ def _add_ingest(builder: _Builder, study: Study, *, workspace: Path) -> Task:
 
 
 def _add_pretrain(
-    builder: _Builder, study: Study, *, arm: str, numerics: Numerics, upstream: Mapping[str, Task]
+    builder: _Builder, study: Study, *, arm: str, number: int, numerics: Numerics, upstream: Mapping[str, Task]
 ) -> Task:
     shared = study.pretrain
+    # The same for every arm: same first weights, same order of images. The first has no number, so that asking for
+    # more of them leaves it as it is.
+    seed = seed_from(study.seed, "pretrain", *([number] if number else []))
     config = pretrain.Config(
         method=shared.arms[arm],
         encoder=shared.encoder,
         augment=shared.augment,
         batch_size=shared.batch_size,
-        image_budget=shared.image_budget,
+        image_budget=None if shared.epochs else shared.image_budget,
+        epochs=shared.epochs,
         optimizer=shared.optimizer,
         numerics=numerics,
-        seed=seed_from(study.seed, "pretrain"),  # the same for every arm: same first weights, same order of images
+        seed=seed,
     )
-    return builder.add("pretrain", config=config, labels={"arm": arm}, upstream=upstream)
+    labels: dict[str, str | int] = {"arm": arm, **({"pretrain_seed": number} if shared.seeds > 1 else {})}
+    return builder.add("pretrain", config=config, labels=labels, upstream=upstream)
 
 
 def _add_cells(
@@ -202,22 +209,22 @@ def _add_cells(
     study: Study,
     *,
     upstream: Mapping[str, Task],
-    encoders: Mapping[str, Task],
-    features: Mapping[str, Task],
+    encoders: Mapping[tuple[str, int], Task],
+    features: Mapping[tuple[str, int], Task],
     numerics: Numerics,
 ) -> None:
     """Cells, the long ones first, so that the last minutes use every worker."""
     budgets = sorted(study.learn.label_budgets, key=lambda budget: (isinstance(budget, float), budget), reverse=True)
     cells = [
-        (strategy, budget, arm, label_seed)
+        (strategy, budget, pretraining, label_seed)
         for strategy in sorted(study.learn.strategies, key=lambda options: options.strategy)  # finetune before linear
         for budget in budgets
-        for arm in study.pretrain.arms
-        for label_seed in range(study.learn.label_seeds)
+        for pretraining in encoders
+        for label_seed in range(study.learn.seeds_of(budget))
     ]
-    for strategy, budget, arm, label_seed in cells:
+    for strategy, budget, pretraining, label_seed in cells:
         labels: dict[str, str | int] = {
-            "arm": arm,
+            **encoders[pretraining].labels,
             "strategy": strategy.strategy,
             "budget": budget_name(budget),
             "label_seed": label_seed,
@@ -230,9 +237,9 @@ def _add_cells(
             seed=seed_from(study.seed, "learn", label_seed),
             numerics=numerics,
         )
-        needs = {**upstream, "pretrain": encoders[arm]}
+        needs = {**upstream, "pretrain": encoders[pretraining]}
         if isinstance(strategy, LinearOptions):
-            needs["embed"] = features[arm]
+            needs["embed"] = features[pretraining]
         learned = builder.add("learn", config=config, labels=labels, upstream=needs)
         builder.add(
             "evaluate",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from medtrimix.augment.options import AugmentOptions
 from medtrimix.config.model import Config
@@ -43,25 +43,45 @@ def _each_once(values: tuple[Any, ...], *, names: list[str]) -> tuple[Any, ...]:
 
 
 Name = Annotated[str, AfterValidator(_plain_name)]
+LabelSeeds = Annotated[int, Field(ge=1)]
 
 
 class PretrainOptions(Config):
-    """Pretraining without labels: what all arms share, and the arms."""
+    """Pretraining without labels: what all arms share, and the arms.
+
+    Attributes:
+        image_budget: images through the encoder, the same for every arm.
+        epochs: passes over the training images instead, the same for every arm, however many passes through the
+            encoder its method needs.
+        seeds: how often each arm is pretrained, from other first weights, in another order; arms are paired.
+    """
 
     encoder: EncoderOptions = EncoderOptions()
     augment: AugmentOptions = AugmentOptions()
     batch_size: int = Field(default=256, ge=2)
     image_budget: int = Field(default=200_000, ge=1)
+    epochs: int | None = Field(default=None, ge=1)
+    seeds: int = Field(default=1, ge=1)
     optimizer: OptimizerOptions = OptimizerOptions()
     arms: Annotated[Mapping[Name, ArmOptions], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if self.epochs is not None and "image_budget" in self.model_fields_set:
+            raise ValueError("takes image_budget or epochs, not both")
+        return self
+
 
 class LearnOptions(Config):
-    """Learning from few labels: which learners, on how many labels, how often."""
+    """Learning from few labels: which learners, on how many labels, how often.
+
+    Attributes:
+        label_seeds: draws of the labelled subset: a number, or one for each of `label_budgets`.
+    """
 
     strategies: tuple[StrategyOptions, ...] = (LinearOptions(), FinetuneOptions())
     label_budgets: tuple[LabelBudget, ...] = (0.01, 0.1, 1.0)
-    label_seeds: int = Field(default=3, ge=1)
+    label_seeds: LabelSeeds | tuple[LabelSeeds, ...] = 3
     augment: AugmentOptions = AugmentOptions(preset="light")
 
     @field_validator("strategies", mode="after")
@@ -73,6 +93,18 @@ class LearnOptions(Config):
     @classmethod
     def _budgets_once(cls, values: tuple[LabelBudget, ...]) -> tuple[LabelBudget, ...]:
         return _each_once(values, names=[budget_name(value) for value in values])
+
+    @model_validator(mode="after")
+    def _seeds_of_each_budget(self) -> Self:
+        if isinstance(self.label_seeds, tuple) and len(self.label_seeds) != len(self.label_budgets):
+            raise ValueError(f"label_seeds has {len(self.label_seeds)} numbers for {len(self.label_budgets)} budgets")
+        return self
+
+    def seeds_of(self, budget: LabelBudget) -> int:
+        """Draws of the labelled subset of this budget."""
+        if isinstance(self.label_seeds, int):
+            return self.label_seeds
+        return self.label_seeds[self.label_budgets.index(budget)]
 
 
 class EvaluateOptions(Config):

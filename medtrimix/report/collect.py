@@ -93,7 +93,8 @@ class _Collector:
             plan.of_step("evaluate"),
             key=lambda task: (strategies.index(str(task.labels["strategy"])), arms.index(str(task.labels["arm"]))),
         )
-        trained = [task for task in plan.of_step("pretrain") if (self._folder(task) / CURVES).is_file()]
+        first = [task for task in plan.of_step("pretrain") if _pretrain_seed(task) == 0]
+        trained = [task for task in first if (self._folder(task) / CURVES).is_file()]
         return Study(
             name=plan.study.name,
             description=plan.study.description,
@@ -127,6 +128,7 @@ class _Collector:
             strategy=str(task.labels["strategy"]),
             budget=str(task.labels["budget"]),
             fraction=learned["label_fraction"],
+            pretrain_seed=_pretrain_seed(task),
             label_seed=int(task.labels["label_seed"]),
             n_labels=learned["n_labels"],
             n_test=metrics["auc"].n,
@@ -180,6 +182,11 @@ class _Collector:
             seconds = sum(self._cache.seconds(step, key=task.key) for task in tasks if task.name not in cached)
             timings.append(Timing(step=step, seconds=seconds, cached=all(task.name in cached for task in tasks)))
         return timings
+
+
+def _pretrain_seed(task: Task) -> int:
+    """Which pretraining of its arm; studies with one don't number it."""
+    return int(task.labels.get("pretrain_seed", 0))
 
 
 def _split_count(side: str, *, rows: pd.DataFrame) -> SplitCount:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from medtrimix.metrics.bootstrap import Estimate, estimate
+from medtrimix.metrics.bootstrap import Estimate
 from medtrimix.report.study import UNTRAINED, CellRow, Study
-from medtrimix.report.summary import SummaryRow, summarise
+from medtrimix.report.summary import SummaryRow, paired, summarise
 from medtrimix.report.wording import METHOD_TITLES, arm_title, count, interval, signed_interval, strategy_title
 
 
@@ -59,17 +57,13 @@ def _named(row: SummaryRow) -> str:
 
 
 def _paired(study: Study, ours: SummaryRow, theirs: SummaryRow) -> Estimate:
-    """Difference of two rows over the label seeds that both have."""
-    a, b = (_by_seed(study, row) for row in (ours, theirs))
-    seeds = sorted(a.keys() & b.keys())
-    gap_R = np.mean([a[seed].draws["auc"] - b[seed].draws["auc"] for seed in seeds], axis=0)
-    gap = float(np.mean([a[seed].metrics["auc"].value - b[seed].metrics["auc"].value for seed in seeds]))
-    return estimate(gap_R, gap, n=ours.n_test, n_patients=ours.n_patients)
+    """Difference of two rows over the seeds that both have."""
+    return paired(_cells(study, ours), _cells(study, theirs), metric="auc")
 
 
-def _by_seed(study: Study, row: SummaryRow) -> dict[int, CellRow]:
+def _cells(study: Study, row: SummaryRow) -> list[CellRow]:
     chosen = (row.arm, row.strategy, row.budget)
-    return {cell.label_seed: cell for cell in study.cells if (cell.arm, cell.strategy, cell.budget) == chosen}
+    return [cell for cell in study.cells if (cell.arm, cell.strategy, cell.budget) == chosen]
 
 
 def _verdict(gap: Estimate) -> str:

@@ -30,7 +30,7 @@ def markdown_note(study: Study) -> str:
             for row in rows
         ),
         "",
-        f"Test images (patients): {rows[0].n}; label seeds: {rows[0].seeds}.",
+        f"Test images (patients): {rows[0].n}; seeds: {rows[0].seeds}.",
     ]
     return "\n".join(lines) + "\n"
 

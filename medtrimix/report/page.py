@@ -27,6 +27,7 @@ def page(study: Study, *, pictures: tuple[Picture, ...]) -> str:
             strategies=[strategy_title(strategy) for strategy in study.strategies],
             has_trimix="trimix" in study.methods.values(),
             has_linear="linear" in study.strategies,
+            pretrain_seeds=len({cell.pretrain_seed for cell in study.cells}),
             label_seeds=len({cell.label_seed for cell in study.cells}),
             draws=len(next(iter(first.draws.values()))),
             first=first,

@@ -27,6 +27,7 @@ class CellRow:
         strategy: the learner.
         budget: the label budget as a person reads it, "1%" or "5 per class".
         fraction: labelled / all labels of the training set, in (0, 1].
+        pretrain_seed: which of the arm's pretrainings.
         label_seed: which draw of the labelled subset.
         n_labels: labelled training images.
         n_test: test images.
@@ -40,12 +41,18 @@ class CellRow:
     strategy: str
     budget: str
     fraction: float
+    pretrain_seed: int
     label_seed: int
     n_labels: int
     n_test: int
     n_patients: int
     metrics: Mapping[str, Estimate]
     draws: Mapping[str, Floats]
+
+    @property
+    def seeds(self) -> tuple[int, int]:
+        """What pairs cells of different arms: seed of the pretraining, seed of the labels."""
+        return self.pretrain_seed, self.label_seed
 
 
 @dataclass(frozen=True)

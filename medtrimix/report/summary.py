@@ -1,19 +1,23 @@
-"""Cells averaged over label seeds, and the paired differences between arms.
+"""Cells averaged over seeds, and the paired differences between arms.
 
 The draws of all cells come from the same patients in the same order, so they may be averaged over label seeds and
-subtracted between arms draw by draw. The intervals cover the sampling of test patients; `sd` is the spread between
-label seeds.
+subtracted between arms draw by draw. With several pretrainings each draw also draws among them, with replacement and
+the same ones for both arms: the intervals cover the sampling of test patients and, as far as so few can tell, that of
+pretrainings. `sd` is the spread between cells.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from medtrimix.metrics.bootstrap import Estimate, estimate, patient_weights
-from medtrimix.report.study import CellRow, Study
+from medtrimix.report.study import CellRow, Floats, Study
 from medtrimix.report.wording import arm_title, interval, signed_interval, strategy_title
+
+_SEED_OF_PRETRAININGS = 0  # the same picks everywhere, so that arms stay paired
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,9 @@ class SummaryRow:
 
     Attributes:
         metrics: name -> mean over label seeds with the percentile interval of the seed-averaged draws.
-        sd: name -> standard deviation over label seeds, NaN for a single one.
+        sd: name -> standard deviation over the cells, NaN for a single one.
         n_labels: smallest number of labelled images among the seeds (rounding may differ by one).
-        seeds: label seeds averaged over.
+        pretrain_seeds, label_seeds: numbers of them averaged over.
     """
 
     arm: str
@@ -35,21 +39,23 @@ class SummaryRow:
     n_labels: int
     n_test: int
     n_patients: int
-    seeds: int
+    pretrain_seeds: int
+    label_seeds: int
     metrics: dict[str, Estimate]
     sd: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of the reference arm minus that of another, on the same strategy, budget and label seeds."""
+    """A metric of the reference arm minus that of another, on the same strategy, budget and seeds."""
 
     reference: str
     other: str
     strategy: str
     budget: str
     n_labels: int
-    seeds: int
+    pretrain_seeds: int
+    label_seeds: int
     metric: str
     estimate: Estimate
 
@@ -64,7 +70,7 @@ class TableRow:
         auc, accuracy, balanced_accuracy: mean over label seeds with its interval, "" if not measured.
         difference: AUC of the reference arm minus this one, or "reference".
         n: test images and, in brackets, patients.
-        seeds: label seeds averaged over.
+        seeds: label seeds averaged over, after the pretrainings if there are several, "5 x 20".
     """
 
     arm: str
@@ -91,21 +97,28 @@ def summarise(study: Study) -> tuple[SummaryRow, ...]:
 
 
 def differences(study: Study, *, metric: str = "auc") -> tuple[Difference, ...]:
-    """Reference minus every other arm, in the order of `summarise`; only label seeds that both have are compared."""
+    """Reference minus every other arm, in the order of `summarise`; only seeds that both have are compared."""
     groups = _groups(study)
     reference = study.arms[0]
     rows = []
     for row in summarise(study):
-        ours = {cell.label_seed: cell for cell in groups.get((reference, row.strategy, row.budget), ())}
-        theirs = {cell.label_seed: cell for cell in groups[row.arm, row.strategy, row.budget]}
-        seeds = sorted(ours.keys() & theirs.keys())
-        if row.arm == reference or not seeds or metric not in row.metrics:
+        ours = groups.get((reference, row.strategy, row.budget), [])
+        theirs = groups[row.arm, row.strategy, row.budget]
+        pairs = _pairs(ours, theirs)
+        if row.arm == reference or not pairs or metric not in row.metrics:
             continue
-        gap_R = np.mean([ours[seed].draws[metric] - theirs[seed].draws[metric] for seed in seeds], axis=0)
-        gap = np.mean([ours[seed].metrics[metric].value - theirs[seed].metrics[metric].value for seed in seeds])
-        value = estimate(gap_R, float(gap), n=row.n_test, n_patients=row.n_patients)
-        rows.append(Difference(reference, row.arm, row.strategy, row.budget, row.n_labels, len(seeds), metric, value))
+        numbers = _numbers_of_seeds([one for one, _ in pairs])
+        value = paired(ours, theirs, metric=metric)
+        rows.append(Difference(reference, row.arm, row.strategy, row.budget, row.n_labels, *numbers, metric, value))
     return tuple(rows)
+
+
+def paired(ours: list[CellRow], theirs: list[CellRow], *, metric: str) -> Estimate:
+    """Ours minus theirs, over the seeds that both have, with its interval; the cells of one test set."""
+    pairs = _pairs(ours, theirs)
+    gap = float(np.mean([one.metrics[metric].value - other.metrics[metric].value for one, other in pairs]))
+    gap_R = _averaged({one.seeds: one.draws[metric] - other.draws[metric] for one, other in pairs})
+    return estimate(gap_R, gap, n=ours[0].n_test, n_patients=ours[0].n_patients)
 
 
 def summary_table(study: Study) -> tuple[TableRow, ...]:
@@ -121,7 +134,7 @@ def summary_table(study: Study) -> tuple[TableRow, ...]:
             balanced_accuracy=_shown(row, "balanced_accuracy"),
             difference=_gap(gaps.get((row.arm, row.strategy, row.budget)), is_reference=row.arm == study.arms[0]),
             n=f"{row.n_test:,} ({row.n_patients:,})",
-            seeds=str(row.seeds),
+            seeds=f"{row.pretrain_seeds} x {row.label_seeds}" if row.pretrain_seeds > 1 else str(row.label_seeds),
         )
         for row in summarise(study)
     )
@@ -148,12 +161,39 @@ def _groups(study: Study) -> dict[tuple[str, str, str], list[CellRow]]:
     return groups
 
 
+def _pairs(ours: list[CellRow], theirs: list[CellRow]) -> list[tuple[CellRow, CellRow]]:
+    """Cells of the same seeds."""
+    other = {cell.seeds: cell for cell in theirs}
+    return [(cell, other[cell.seeds]) for cell in ours if cell.seeds in other]
+
+
+def _averaged(value_of_seeds: Mapping[tuple[int, int], Floats]) -> Floats:
+    """Draws averaged over label seeds, then over pretrainings, which are drawn anew for each bootstrap draw: (R,)."""
+    numbers = sorted({pretraining for pretraining, _ in value_of_seeds})
+    mean_PR = np.stack(
+        [
+            np.mean([value_R for seeds, value_R in value_of_seeds.items() if seeds[0] == number], axis=0)
+            for number in numbers
+        ]
+    )
+    pretrainings, draws = mean_PR.shape
+    picked_PR = np.random.default_rng(_SEED_OF_PRETRAININGS).integers(pretrainings, size=(pretrainings, draws))
+    averaged_R: Floats = np.take_along_axis(mean_PR, picked_PR, axis=0).mean(axis=0)
+    return averaged_R
+
+
+def _numbers_of_seeds(cells: list[CellRow]) -> tuple[int, int]:
+    """Pretrainings, and label seeds of each."""
+    return len({cell.pretrain_seed for cell in cells}), len({cell.label_seed for cell in cells})
+
+
 def _summary(cells: list[CellRow]) -> SummaryRow:
     first = cells[0]
+    pretrain_seeds, label_seeds = _numbers_of_seeds(cells)
     metrics, spread = {}, {}
     for name in first.metrics:
         values = [cell.metrics[name].value for cell in cells]
-        mean_R = np.mean([cell.draws[name] for cell in cells], axis=0)
+        mean_R = _averaged({cell.seeds: cell.draws[name] for cell in cells})
         metrics[name] = estimate(mean_R, float(np.mean(values)), n=first.n_test, n_patients=first.n_patients)
         spread[name] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     return SummaryRow(
@@ -165,7 +205,8 @@ def _summary(cells: list[CellRow]) -> SummaryRow:
         n_labels=min(cell.n_labels for cell in cells),
         n_test=first.n_test,
         n_patients=first.n_patients,
-        seeds=len(cells),
+        pretrain_seeds=pretrain_seeds,
+        label_seeds=label_seeds,
         metrics=metrics,
         sd=spread,
     )

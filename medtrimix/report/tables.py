@@ -12,8 +12,30 @@ from medtrimix.metrics.bootstrap import Estimate
 from medtrimix.report.study import CellRow, Study
 from medtrimix.report.summary import Difference, SummaryRow, differences, majority_accuracy, summarise
 
-_CELL_KEYS = ("arm", "method", "strategy", "budget", "fraction", "label_seed", "n_labels", "n_test", "n_patients")
-_SUMMARY_KEYS = ("arm", "method", "strategy", "budget", "fraction", "n_labels", "n_test", "n_patients", "seeds")
+_CELL_KEYS = (
+    "arm",
+    "method",
+    "strategy",
+    "budget",
+    "fraction",
+    "pretrain_seed",
+    "label_seed",
+    "n_labels",
+    "n_test",
+    "n_patients",
+)
+_SUMMARY_KEYS = (
+    "arm",
+    "method",
+    "strategy",
+    "budget",
+    "fraction",
+    "n_labels",
+    "n_test",
+    "n_patients",
+    "pretrain_seeds",
+    "label_seeds",
+)
 
 
 def write_csv(path: Path, study: Study) -> None:
@@ -85,7 +107,7 @@ def _summary(row: SummaryRow) -> dict[str, Any]:
 
 
 def _difference(gap: Difference) -> dict[str, Any]:
-    keys = ("reference", "other", "strategy", "budget", "n_labels", "seeds", "metric")
+    keys = ("reference", "other", "strategy", "budget", "n_labels", "pretrain_seeds", "label_seeds", "metric")
     return {key: getattr(gap, key) for key in keys} | _estimate(gap.estimate)
 
 

@@ -34,7 +34,10 @@ class Recording:
             "source": source_kind(study.data.source),
             "arms": ", ".join(study.pretrain.arms),
             "encoder": f"{study.pretrain.encoder.name} x {study.pretrain.encoder.width:g}",
-            "image_budget": str(study.pretrain.image_budget),
+            "length": f"{study.pretrain.epochs} epochs"
+            if study.pretrain.epochs
+            else f"{study.pretrain.image_budget} images",
+            "pretrain_seeds": str(study.pretrain.seeds),
             "batch_size": str(study.pretrain.batch_size),
         }
         self.parent_id = tracker.start_parent(
@@ -99,9 +102,10 @@ class Recording:
 
 def _run_name(task: Task) -> str:
     labels = task.labels
+    number = f" {labels['pretrain_seed']}" if "pretrain_seed" in labels else ""
     if task.step == "pretrain":
-        return f"pretrain {labels['arm']}"
-    return f"{labels['arm']} {labels['strategy']} {labels['budget']} seed {labels['label_seed']}"
+        return f"pretrain {labels['arm']}{number}"
+    return f"{labels['arm']}{number} {labels['strategy']} {labels['budget']} seed {labels['label_seed']}"
 
 
 def _points(path: Path, *, total_images: int | None = None) -> list[CurvePoint]:

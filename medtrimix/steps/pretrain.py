@@ -52,6 +52,7 @@ class Config(model.Config):
 
     Attributes:
         image_budget: images through the encoder, so that methods with two and with three passes do the same work.
+        epochs: passes over the images instead; one of the two is None.
         seed: of the first weights, the order of images, their augmentation and their mixing.
     """
 
@@ -59,7 +60,8 @@ class Config(model.Config):
     encoder: EncoderOptions
     augment: AugmentOptions
     batch_size: int
-    image_budget: int
+    image_budget: int | None
+    epochs: int | None
     optimizer: OptimizerOptions
     numerics: Numerics
     seed: int
@@ -157,8 +159,12 @@ def _train(
     method = weights_channels_last(build_method(options, encoder=encoder))
     batch_size = min(config.batch_size, len(rows_N))
     images_per_step = batch_size * method.passes_per_step
-    total_steps = max(1, config.image_budget // images_per_step)
     order = StepOrder(rows_N, batch_size=batch_size, seed=config.seed)
+    if config.image_budget is not None:
+        total_steps = max(1, int(config.image_budget / images_per_step))
+    else:
+        assert config.epochs is not None
+        total_steps = config.epochs * order.steps_per_epoch
     fabric = make_fabric(device=config.numerics.device, precision=config.numerics.precision)
     augmenter = Augmenter(config.augment, normalisation=normalisation, seed=config.seed)
     batches = _Batches(store, order=order, augmenter=augmenter, total_steps=total_steps, device=fabric.device)
@@ -222,7 +228,7 @@ class _Batches:
 class _Monitor:
     """Passes the loop's news on to the recorder."""
 
-    def __init__(self, context: Context, *, images_per_step: int) -> None:
+    def __init__(self, context: Context, *, images_per_step: float) -> None:
         self._recorder = context.recorder
         self._images_per_step = images_per_step
         self.flush = context.recorder.flush
@@ -231,28 +237,25 @@ class _Monitor:
 
     def step(self, step: int, *, total_steps: int, terms: Mapping[str, float]) -> None:
         images = self._images_per_step
-        self._recorder.curve(step, values={**terms, "images": (step + 1) * images})
-        self._recorder.progress((step + 1) * images, total_steps * images, unit="images")
+        self._recorder.curve(step, values={**terms, "images": round((step + 1) * images)})
+        self._recorder.progress(round((step + 1) * images), round(total_steps * images), unit="images")
 
 
 def _save_views(method: Method, batches: _Batches, *, rows_N: npt.NDArray[np.int64], out: Path) -> None:
     """What the method sees of the first few images, back in grey values."""
     import numpy as np
 
-    from medtrimix.methods.mixing import mix
-    from medtrimix.methods.trimix import TriMix
-
     rows_B = rows_N[:: max(1, len(rows_N) // _SHEET_IMAGES)][:_SHEET_IMAGES]
     image_BCHW = batches.images(rows_B)
     batch = batches.views(image_BCHW, step=0, rows_B=rows_B)
     shown = {"view1_BCHW": batch.view1_BCHW, "view2_BCHW": batch.view2_BCHW}
     arrays = {"original_BCHW": image_BCHW.cpu().numpy()}
-    if isinstance(method, TriMix):
+    mixtures = [mixed for step in range(50) if (mixed := method.mixtures(batch._replace(step=step)))]
+    if mixtures:
         # Of the first steps, the one whose mixture a person can see best: at .95 it looks like no mixture at all.
-        steps = (batch._replace(step=step) for step in range(50))
-        mixing = min((method.mixing(at_step) for at_step in steps), key=lambda m: abs(float(m.weight.mean()) - 0.65))
-        shown["virtual_BCHW"] = mix(batch.view1_BCHW, mixing=mixing)
-        arrays["lambda_B"] = np.broadcast_to(mixing.weight.cpu().numpy().astype(np.float64), len(rows_B))
+        virtual_BCHW, share_B = min(mixtures, key=lambda mixed: abs(float(mixed[1].mean()) - 0.65))
+        shown["virtual_BCHW"] = virtual_BCHW
+        arrays["lambda_B"] = share_B.cpu().numpy().astype(np.float64)
     arrays |= {name: batches.as_pixels(view) for name, view in shown.items()}
     with replacing(views_file(out)) as temporary, temporary.open("wb") as file:
         np.savez(file, **{name: _picture(array) for name, array in arrays.items()})  # type: ignore[arg-type]

@@ -91,7 +91,7 @@ def test_one_more_label_seed_trains_only_the_new_cells(smoke: Ran, tmp_path: Pat
     assert before.items() <= after.items()
     new = [name.split("/")[1] for name in after.keys() - before.keys()]
     assert sorted(new) == ["evaluate"] * 8 + ["learn"] * 8
-    assert {summary["seeds"] for summary in results(workspace)["summaries"]} == {3}  # type: ignore[attr-defined,index]
+    assert {summary["label_seeds"] for summary in results(workspace)["summaries"]} == {3}  # type: ignore[attr-defined,index]
 
 
 def test_a_lost_output_is_made_again_and_is_the_same(smoke: Ran, tmp_path: Path) -> None:

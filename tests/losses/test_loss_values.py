@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from references.mixing import two
 from torch import Tensor
 
 from medtrimix.losses.barlow_twins import barlow_twins
@@ -62,7 +63,7 @@ def test_barlow_twins_by_hand() -> None:
 def test_soft_assignment_by_hand() -> None:
     """z_v = 1, 2 and z2 = 0, 4; own: 1, 4; other: 9, 4. Rows: .75 * 1 + .25 * 9 = 3 and .75 * 4 + .25 * 4 = 4."""
     loss = soft_assignment(
-        double([1], [2]), double([0], [4]), weight=torch.tensor(0.75), permutation_B=SWAP, pair_loss=squared_distance
+        double([1], [2]), double([0], [4]), **two(torch.tensor(0.75), SWAP), pair_loss=squared_distance
     )
     assert float(loss) == pytest.approx(3.5)
 
@@ -78,8 +79,7 @@ def test_unmix_by_hand() -> None:
         double([1], [2]),
         double([4], [8]),
         double([0], [4]),
-        weight=torch.tensor(0.75),
-        permutation_B=SWAP,
+        **two(torch.tensor(0.75), SWAP),
         pair_loss=squared_distance,
     )
     assert float(loss) == pytest.approx(10.25)
@@ -90,9 +90,7 @@ def test_cosine_consistency_by_hand() -> None:
 
     z_v = (1, 0): cos = .8 / sqrt(.68). z_v = (1, 1): cos = 1 / (sqrt(2) sqrt(.68)). The lengths 2 and 5 don't count.
     """
-    loss = cosine_consistency(
-        double([1, 0], [1, 1]), double([2, 0], [0, 5]), weight=torch.tensor(0.8), permutation_B=SWAP
-    )
+    loss = cosine_consistency(double([1, 0], [1, 1]), double([2, 0], [0, 5]), **two(torch.tensor(0.8), SWAP))
     expected = 1 - (0.8 / math.sqrt(0.68) + 1 / math.sqrt(1.36)) / 2
     assert float(loss) == pytest.approx(expected)
 
@@ -102,9 +100,7 @@ def test_standardised_consistency_by_hand() -> None:
 
     z_v = 500, 300 standardised with the same numbers: 1, 0. ((1 - .6)^2 + (0 + .6)^2) / 2 = .26.
     """
-    loss = standardised_consistency(
-        double([500], [300]), double([500], [100]), weight=torch.tensor(0.8), permutation_B=SWAP
-    )
+    loss = standardised_consistency(double([500], [300]), double([500], [100]), **two(torch.tensor(0.8), SWAP))
     assert float(loss) == pytest.approx(0.26)
 
 
@@ -152,12 +148,12 @@ def test_consistency_is_zero_for_the_mixture_itself(seed: int, weight: float) ->
     partner = torch.randperm(6, generator=torch.Generator().manual_seed(seed))
     mixture = share * z1 + (1 - share) * z1[partner]
     for consistency in (cosine_consistency, standardised_consistency):
-        assert float(consistency(mixture, z1, weight=share, permutation_B=partner)) == pytest.approx(0.0, abs=1e-9)
-        assert float(consistency(mixture.flip(1), z1, weight=share, permutation_B=partner)) > 1e-3
+        assert float(consistency(mixture, z1, **two(share, partner))) == pytest.approx(0.0, abs=1e-9)
+        assert float(consistency(mixture.flip(1), z1, **two(share, partner))) > 1e-3
 
 
 CONTRAST = partial(nt_xent_per_sample, temperature=0.2)
-MIXED = {"weight": torch.tensor(0.7), "permutation_B": torch.tensor([1, 2, 3, 4, 5, 6, 7, 0])}
+MIXED = two(torch.tensor(0.7), torch.tensor([1, 2, 3, 4, 5, 6, 7, 0]))
 LOSSES: dict[str, tuple[int, Callable[..., Tensor]]] = {
     "nt_xent": (2, partial(nt_xent, temperature=0.2)),
     "barlow_twins": (2, barlow_twins),
@@ -206,5 +202,5 @@ def test_refuses_a_single_sample(name: str) -> None:
 
 @pytest.mark.parametrize("extraction", [partial(soft_assignment), partial(unmix, torch.ones(2, 3))])
 def test_refuses_weights_per_sample_of_a_loss_of_the_batch(extraction: Callable[..., Tensor]) -> None:
-    with pytest.raises(ValueError, match=r"weights per sample, shape \(2,\), need a loss per sample"):
-        extraction(torch.ones(2, 3), torch.ones(2, 3), weight=torch.ones(2), permutation_B=SWAP, pair_loss=barlow_twins)
+    with pytest.raises(ValueError, match=r"shares per sample, shape \(2, 2\), need a loss per sample"):
+        extraction(torch.ones(2, 3), torch.ones(2, 3), **two(torch.ones(2), SWAP), pair_loss=barlow_twins)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 import references.losses as slow
 import torch
+from references.mixing import two
 from torch import Tensor
 
 from medtrimix.losses.barlow_twins import barlow_twins, standardise
@@ -36,7 +37,7 @@ class Case(NamedTuple):
 
 def contrast(weight: Tensor) -> tuple[dict[str, object], dict[str, object]]:
     return (
-        {"weight": weight, "permutation_B": PARTNERS, "pair_loss": partial(nt_xent_per_sample, temperature=0.5)},
+        {**two(weight, PARTNERS), "pair_loss": partial(nt_xent_per_sample, temperature=0.5)},
         mixture(weight)[1] | {"pair_loss": partial(slow.nt_xent_per_sample, temperature=0.5)},
     )
 
@@ -49,7 +50,7 @@ def twins(weight: Tensor) -> tuple[dict[str, object], dict[str, object]]:
 
 def mixture(weight: Tensor) -> tuple[dict[str, object], dict[str, object]]:
     return (
-        {"weight": weight, "permutation_B": PARTNERS},
+        two(weight, PARTNERS),
         {"weights": weight.expand(BATCH).tolist(), "permutation": PERMUTATION},
     )
 
@@ -137,7 +138,7 @@ def unmix_without_stop_gradient(virtual: Tensor, z1: Tensor, z2: Tensor) -> Tens
 
 
 def shares_swapped(name: str) -> Loss:
-    return partial(CASES[name].loss, weight=1 - SHARE)
+    return partial(CASES[name].loss, **two(1 - SHARE, PARTNERS))
 
 
 BROKEN: dict[str, tuple[str, Loss]] = {

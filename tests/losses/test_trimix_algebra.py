@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 import torch
+from references.mixing import two
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
@@ -43,7 +44,7 @@ def test_with_squares_and_same_view_targets_soft_assignment_is_self_consistency(
     virtual, z1, z2 = normal(3, 6, 4, seed=0)
     partner = torch.tensor([1, 2, 3, 4, 5, 0])
     consistency = gradient(lambda v: squared(v, SHARE * z1 + (1 - SHARE) * z1[partner]).mean(), virtual)
-    extraction = partial(soft_assignment, weight=SHARE, permutation_B=partner, pair_loss=squared)
+    extraction = partial(soft_assignment, **two(SHARE, partner), pair_loss=squared)
     torch.testing.assert_close(gradient(lambda v: extraction(v, z1), virtual), consistency)
     assert not torch.allclose(gradient(lambda v: extraction(v, z2), virtual), consistency, rtol=0.1)  # other view: news
 
@@ -54,8 +55,8 @@ def test_with_cosines_and_same_view_targets_soft_assignment_is_self_consistency(
     partner = torch.tensor([1, 2, 3, 4, 5, 0])
     unit = torch.nn.functional.normalize(z1, dim=1)
     length = (SHARE * unit + (1 - SHARE) * unit[partner]).norm(dim=1, keepdim=True)
-    consistency = gradient(lambda v: cosine_consistency(v, z1, weight=SHARE, permutation_B=partner), virtual)
-    extraction = partial(soft_assignment, weight=SHARE, permutation_B=partner, pair_loss=angle)
+    consistency = gradient(lambda v: cosine_consistency(v, z1, **two(SHARE, partner)), virtual)
+    extraction = partial(soft_assignment, **two(SHARE, partner), pair_loss=angle)
     torch.testing.assert_close(gradient(lambda v: extraction(v, z1), virtual), length * consistency)
     assert not torch.allclose(gradient(lambda v: extraction(v, z2), virtual), length * consistency, rtol=0.1)
 
@@ -66,7 +67,7 @@ def best_ratio(images: Tensor, *, pair_loss: Callable[[Tensor, Tensor], Tensor])
 
     def loss(t: float) -> float:
         virtual = math.cos(t) * images + math.sin(t) * images[partner]
-        return float(soft_assignment(virtual, images, weight=SHARE, permutation_B=partner, pair_loss=pair_loss))
+        return float(soft_assignment(virtual, images, **two(SHARE, partner), pair_loss=pair_loss))
 
     return 1 / math.tan(least(loss))
 
@@ -98,8 +99,7 @@ def test_unmix_of_an_exactly_linear_map_has_no_loss_on_the_diagonal() -> None:
     partner = torch.randperm(32, generator=torch.Generator().manual_seed(4))
     virtual = SHARE * z + (1 - SHARE) * z[partner]
     given = {
-        "weight": SHARE,
-        "permutation_B": partner,
+        **two(SHARE, partner),
         "pair_loss": partial(barlow_twins, off_diagonal_weight=0.0),
     }
     assert float(unmix(virtual, z, z, **given)) == pytest.approx(0.0, abs=1e-12)

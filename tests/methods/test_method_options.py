@@ -31,39 +31,43 @@ def test_defaults() -> None:
     assert SimCLROptions().temperature == 0.2
     assert BarlowTwinsOptions().off_diagonal_weight == 0.0051
     options = TriMixOptions()
-    assert (options.base, options.temperature, options.extraction) == ("simclr", 0.5, "soft_assignment")
+    assert (options.base, options.extraction) == (SimCLROptions(temperature=0.5), "soft_assignment")
     assert (options.extraction_weight, options.consistency_weight, options.alpha) == (1.0, 1.0, 1.0)
     assert (options.mixing, options.lambda_per, options.ramp_up) == ("images", "batch", 0.0)
 
 
 def test_a_base_brings_what_goes_with_it() -> None:
-    options = TriMixOptions(base="barlow_twins")
-    assert (options.extraction, options.consistency_weight) == ("unmix", 0.1)
-    assert options.projector == BarlowTwinsOptions().projector
-    given = ARM.validate_json('{"method": "trimix", "base": "barlow_twins", "consistency_weight": 0.05}')
-    assert given == TriMixOptions(base="barlow_twins", consistency_weight=0.05)
+    options = ARM.validate_json('{"method": "trimix", "base": "barlow_twins"}')
+    assert options == TriMixOptions(base=BarlowTwinsOptions(), extraction="unmix", consistency_weight=0.1)
+    given = ARM.validate_json('{"method": "trimix", "base": {"method": "barlow_twins"}, "consistency_weight": 0.05}')
+    assert given == TriMixOptions(base=BarlowTwinsOptions(), extraction="unmix", consistency_weight=0.05)
 
 
-@pytest.mark.parametrize("options", [TriMixOptions(), TriMixOptions(base="barlow_twins", extraction="none")])
+def test_the_temperature_in_trimix_is_its_own() -> None:
+    default = ARM.validate_json('{"method": "trimix", "base": "simclr"}')
+    assert default == TriMixOptions() == ARM.validate_json('{"method": "trimix", "base": {"method": "simclr"}}')
+    given = ARM.validate_json('{"method": "trimix", "base": {"method": "simclr", "temperature": 0.2}}')
+    assert given == TriMixOptions(base=SimCLROptions(temperature=0.2))
+
+
+@pytest.mark.parametrize("options", [TriMixOptions(), TriMixOptions(base=BarlowTwinsOptions(), extraction="none")])
 def test_what_is_written_down_reads_the_same(options: TriMixOptions) -> None:
     assert ARM.validate_json(options.model_dump_json()) == options
-
-
-def test_passes_per_step() -> None:
-    assert [o.passes_per_step for o in (TriMixOptions(), SimCLROptions(), BarlowTwinsOptions())] == [3, 2, 2]
-    assert TriMixOptions(mixing="features").passes_per_step == 2
 
 
 @pytest.mark.parametrize(
     ("given", "place"),
     [
-        ('{"method": "byol"}', ()),
+        ('{"method": "jigsaw"}', ()),
         ('{"method": "simclr", "temperature": 0}', ("simclr", "temperature")),
-        ('{"method": "trimix", "base": "vicreg"}', ("trimix", "base")),
+        ('{"method": "trimix", "base": "mae"}', ("trimix", "base")),
+        ('{"method": "trimix", "base": {"method": "simclr", "heat": 1}}', ("trimix", "base", "simclr", "heat")),
         ('{"method": "trimix", "alpha": 0}', ("trimix", "alpha")),
         ('{"method": "trimix", "ramp_up": 1.5}', ("trimix", "ramp_up")),
         ('{"method": "trimix", "lambda": 1}', ("trimix", "lambda")),
         ('{"method": "trimix", "base": "barlow_twins", "lambda_per": "sample"}', ("trimix",)),
+        ('{"method": "trimix", "clean": "second", "extraction": "none"}', ("trimix",)),
+        ('{"method": "trimix", "blend": "cutmix", "originals": 3}', ("trimix",)),
         ('{"method": "none", "temperature": 1}', ("none", "temperature")),
     ],
 )

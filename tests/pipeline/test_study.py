@@ -10,6 +10,8 @@ import pytest
 
 from medtrimix.errors import ConfigError
 from medtrimix.methods.options import NoneOptions
+from medtrimix.pipeline.machine import resolve
+from medtrimix.pipeline.plan import make_plan
 from medtrimix.pipeline.study import load_study
 
 PIPELINES = sorted((Path(__file__).resolve().parents[2] / "pipelines").glob("*.yaml"))
@@ -92,3 +94,32 @@ def test_check_exits_with_2_and_no_traceback(tmp_path: Path) -> None:
 def test_what_makes_no_study_is_refused(override: str) -> None:
     with pytest.raises(ConfigError):
         load_study(PIPELINES[-1], overrides=(override,))
+
+
+def test_pretrainings_and_label_seeds_make_cells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MEDTRIMIX_SECRET_FILE", str(tmp_path / "secret"))
+    smoke = next(path for path in PIPELINES if path.stem == "smoke")
+    study = load_study(smoke, overrides=("pretrain.seeds=2", "learn.label_seeds=[4, 1]"))
+    plan = make_plan(study, machine=resolve(study.compute), workspace=tmp_path)
+    names = [task.name for task in plan.of_step("pretrain")]
+    assert names == ["pretrain trimix 0", "pretrain scratch 0", "pretrain trimix 1", "pretrain scratch 1"]
+    cells = [task.labels for task in plan.of_step("learn") if task.labels["strategy"] == "linear"]
+    assert len(cells) == 2 * 2 * (4 + 1)
+    assert len(plan.of_step("evaluate")) == 2 * len(cells)
+    first = make_plan(load_study(smoke), machine=resolve(study.compute), workspace=tmp_path)
+    once = {task.labels["arm"]: task.key for task in first.of_step("pretrain")}
+    assert {t.labels["arm"]: t.key for t in plan.of_step("pretrain") if t.labels["pretrain_seed"] == 0} == once
+
+
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        (("pretrain.epochs=3",), "takes image_budget or epochs, not both"),
+        (("learn.label_seeds=[4, 1, 2]",), "label_seeds has 3 numbers for 2 budgets"),
+        (("learn.label_seeds=0",), "label_seeds"),
+    ],
+)
+def test_lengths_and_seeds_that_contradict(overrides: tuple[str, ...], complaint: str) -> None:
+    smoke = next(path for path in PIPELINES if path.stem == "smoke")
+    with pytest.raises(ConfigError, match=complaint):
+        load_study(smoke, overrides=overrides)

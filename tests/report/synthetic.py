@@ -71,6 +71,7 @@ def make_study(*, draws: int = 400, label_seeds: int = 3, n_test: int = 400) -> 
                             strategy=strategy,
                             budget=budget,
                             fraction=fraction,
+                            pretrain_seed=0,
                             label_seed=label_seed,
                             n_labels=n_labels,
                             n_test=n_test,

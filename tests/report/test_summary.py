@@ -24,7 +24,7 @@ def test_a_summary_is_the_mean_over_label_seeds_with_the_interval_of_averaged_dr
     row = next(row for row in summarise(study) if (row.arm, row.strategy, row.budget) == ("simclr", "linear", "10%"))
     cells = [c for c in study.cells if (c.arm, c.strategy, c.budget) == ("simclr", "linear", "10%")]
     values = [cell.metrics["auc"].value for cell in cells]
-    assert row.seeds == len(cells) == 3
+    assert (row.pretrain_seeds, row.label_seeds) == (1, len(cells)) == (1, 3)
     assert row.metrics["auc"].value == pytest.approx(sum(values) / 3)
     assert row.sd["auc"] == pytest.approx(np.std(values, ddof=1))
     averaged = sum(cell.draws["auc"] for cell in cells) / 3
@@ -61,8 +61,45 @@ def test_an_arm_minus_its_copy_is_exactly_zero(study: Study) -> None:
 def test_label_seeds_that_one_arm_lacks_are_not_compared(study: Study) -> None:
     cells = tuple(cell for cell in study.cells if (cell.arm, cell.label_seed) != ("scratch", 2))
     gaps = differences(dataclasses.replace(study, cells=cells))
-    assert {gap.seeds for gap in gaps if gap.other == "scratch"} == {2}
-    assert {gap.seeds for gap in gaps if gap.other == "simclr"} == {3}
+    assert {gap.label_seeds for gap in gaps if gap.other == "scratch"} == {2}
+    assert {gap.label_seeds for gap in gaps if gap.other == "simclr"} == {3}
+
+
+def pretrained_often(study: Study, *, shifts: list[float]) -> Study:
+    """The same cells from several pretrainings, which differ by these constants."""
+    cells = [
+        dataclasses.replace(
+            cell,
+            pretrain_seed=seed,
+            metrics={n: dataclasses.replace(found, value=found.value + shift) for n, found in cell.metrics.items()},
+            draws={name: value_R + shift for name, value_R in cell.draws.items()},
+        )
+        for seed, shift in enumerate(shifts)
+        for cell in study.cells
+    ]
+    return dataclasses.replace(study, cells=tuple(cells))
+
+
+def test_pretrainings_are_averaged_and_their_spread_widens_the_interval(study: Study) -> None:
+    shifts = [-0.06, -0.03, 0.0, 0.03, 0.06]
+    once, often = (summarise(pretrained_often(study, shifts=each))[0] for each in ([0.0], shifts))
+    assert (often.pretrain_seeds, often.label_seeds) == (5, 3)
+    one, many = (row.metrics["auc"] for row in (once, often))
+    assert many.value == pytest.approx(one.value)
+    # The mean of five draws from five values of variance .0018 has the variance .0018 / 5.
+    spread = np.hypot(one.high - one.low, 2 * 1.96 * np.sqrt(0.0018 / 5))
+    assert many.high - many.low == pytest.approx(spread, rel=0.15)
+    assert summary_table(pretrained_often(study, shifts=shifts))[0].seeds == "5 x 3"
+
+
+def test_arms_meet_the_same_pretrainings(study: Study) -> None:
+    """What all arms share, such as lucky first weights, is no part of their difference."""
+    alone, shifted = (
+        [gap.estimate for gap in differences(pretrained_often(study, shifts=shifts))]
+        for shifts in ([0.0] * 5, [-0.06, -0.03, 0.0, 0.03, 0.06])
+    )
+    for one, other in zip(alone, shifted, strict=True):
+        assert (one.low, one.high) == pytest.approx((other.low, other.high))
 
 
 def test_the_headline_names_smallest_budget_reference_and_control(study: Study) -> None:
