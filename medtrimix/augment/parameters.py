@@ -14,6 +14,16 @@ from medtrimix.augment.counters import uniforms
 from medtrimix.augment.options import AugmentOptions
 
 Uniform = npt.NDArray[np.float64]
+Numbers = dict[str, Uniform]
+
+_NUMBERS = (
+    *("crop_part", "crop_ratio", "x", "y", "turn_xy", "flip_width", "brightness", "contrast", "gamma", "noise_std"),
+    *("noise_place", "blur_chance", "blur_sigma", "flip_height", "flip_depth", "crop_depth", "z", "turn_xz", "turn_yz"),
+    *("crop_chance", "turn_chance", "brightness_chance", "contrast_chance", "gamma_chance", "noise_chance"),
+    *("quadrature_place", "bias_chance", "bias_x1", "bias_x2", "bias_y1", "bias_y2", "bias_z1", "bias_z2"),
+    *("erase_chance", "erase_part", "erase_ratio", "erase_depth", "erase_x", "erase_y", "erase_z"),
+)
+"""What each random number of a view is for. New ones go to the end, so that the views of former versions stay."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +38,16 @@ class AugmentParameters:
         angle_BT: rotation of the crop about its centre, radians: from x towards y; of a volume then from x towards z
             and from y towards z.
         brightness_B, contrast_B, gamma_B: as in `AugmentOptions`.
-        noise_std_B: standard deviation of the noise, in grey values (0 to 1).
+        noise_std_B: standard deviation of added noise, in grey values (0 to 1).
         noise_place_B: which noise, 0 to 1.
         blur_sigma_B: standard deviation of the blur in parts of the longer side; 0 = none.
+        speckle_std_B: standard deviation of noise in proportion to the grey value.
+        quadrature_std_B: standard deviation of the noise in the imaginary part, of which and the real one the
+            magnitude is taken; 0 = no magnitude.
+        quadrature_place_B: which noise there, 0 to 1.
+        bias_BA2: heights of half a period and of a whole one, along each axis, in the logarithm of the field.
+        erase_center_BA: centre of the erased box, in the view.
+        erase_half_BA: half of its width, height and depth; 0 = none.
     """
 
     center_BA: Tensor
@@ -42,6 +59,12 @@ class AugmentParameters:
     noise_std_B: Tensor
     noise_place_B: Tensor
     blur_sigma_B: Tensor
+    speckle_std_B: Tensor
+    quadrature_std_B: Tensor
+    quadrature_place_B: Tensor
+    bias_BA2: Tensor
+    erase_center_BA: Tensor
+    erase_half_BA: Tensor
 
     def split(self, size: int) -> list[Self]:
         """The same in pieces of `size` images."""
@@ -67,28 +90,39 @@ def draw(
     They depend on the arguments only, and those of a sample not on the other rows. `epoch` counts whatever should bring
     fresh views: passes over the data, or steps where a sample may come twice in a pass.
     """
-    u = uniforms(19, seed=seed, epoch=epoch, rows_B=rows_B, view=view).T
-    half_BA = np.minimum(_sides(u, options=options, spatial_dims=spatial_dims), 1.0)
-    free_BA = 1.0 - half_BA + 2.0 * options.shift
-    blurred = u[11] < options.blur_probability
+    u = dict(zip(_NUMBERS, uniforms(len(_NUMBERS), seed=seed, epoch=epoch, rows_B=rows_B, view=view).T, strict=True))
+    half_BA, center_BA = _crop(u, options=options, axes=spatial_dims)
+    brightness_B = _symmetric(u["brightness"], options.brightness)
+    contrast_B = _symmetric(u["contrast"], options.contrast)
+    gamma_B = _symmetric(u["gamma"], 1.0)
+    blur_B = _between(u["blur_sigma"], options.blur_sigma)
+    noise_B = _sometimes(u["noise_chance"], options.noise_probability, u["noise_std"] * options.noise_std)
+    erased_BA, erased_center_BA = _erased_box(u, options=options, axes=spatial_dims)
     return AugmentParameters(
-        center_BA=_tensor(_symmetric(u[[2, 3, 16][:spatial_dims]].T, 1.0) * free_BA),
-        half_size_BA=_tensor(half_BA * _signs(u, options=options, spatial_dims=spatial_dims)),
-        angle_BT=_tensor(_symmetric(u[[4, 17, 18][: _turns(spatial_dims)]].T, np.deg2rad(options.rotation_degrees))),
-        brightness_B=_tensor(_symmetric(u[6], options.brightness)),
-        contrast_B=_tensor(1.0 + _symmetric(u[7], options.contrast)),
-        gamma_B=_tensor((1.0 + options.gamma) ** _symmetric(u[8], 1.0)),
-        noise_std_B=_tensor(u[9] * options.noise_std),
-        noise_place_B=_tensor(u[10]),
-        blur_sigma_B=_tensor(np.where(blurred, _between(u[12], options.blur_sigma), 0.0)),
+        center_BA=_tensor(center_BA),
+        half_size_BA=_tensor(half_BA * _signs(u, options=options, axes=spatial_dims)),
+        angle_BT=_tensor(_angles(u, options=options, axes=spatial_dims)),
+        brightness_B=_tensor(_sometimes(u["brightness_chance"], options.brightness_probability, brightness_B)),
+        contrast_B=_tensor(1.0 + _sometimes(u["contrast_chance"], options.contrast_probability, contrast_B)),
+        gamma_B=_tensor((1.0 + options.gamma) ** _sometimes(u["gamma_chance"], options.gamma_probability, gamma_B)),
+        noise_std_B=_tensor(noise_B * (options.noise_kind != "speckle")),
+        noise_place_B=_tensor(u["noise_place"]),
+        blur_sigma_B=_tensor(_sometimes(u["blur_chance"], options.blur_probability, blur_B)),
+        speckle_std_B=_tensor(noise_B * (options.noise_kind == "speckle")),
+        quadrature_std_B=_tensor(noise_B * (options.noise_kind == "rician")),
+        quadrature_place_B=_tensor(u["quadrature_place"]),
+        bias_BA2=_tensor(_bias(u, options=options, axes=spatial_dims)),
+        erase_center_BA=_tensor(erased_center_BA),
+        erase_half_BA=_tensor(erased_BA),
     )
 
 
 def identity(batch_size: int, *, spatial_dims: int = 2) -> AugmentParameters:
     """Parameters that leave every image as it is."""
     zero, one = torch.zeros(batch_size), torch.ones(batch_size)
+    nowhere = torch.zeros(batch_size, spatial_dims)
     return AugmentParameters(
-        center_BA=torch.zeros(batch_size, spatial_dims),
+        center_BA=nowhere,
         half_size_BA=torch.ones(batch_size, spatial_dims),
         angle_BT=torch.zeros(batch_size, _turns(spatial_dims)),
         brightness_B=zero,
@@ -97,33 +131,79 @@ def identity(batch_size: int, *, spatial_dims: int = 2) -> AugmentParameters:
         noise_std_B=zero,
         noise_place_B=zero,
         blur_sigma_B=zero,
+        speckle_std_B=zero,
+        quadrature_std_B=zero,
+        quadrature_place_B=zero,
+        bias_BA2=torch.zeros(batch_size, spatial_dims, 2),
+        erase_center_BA=nowhere,
+        erase_half_BA=nowhere,
     )
 
 
-def _turns(spatial_dims: int) -> int:
+def _turns(axes: int) -> int:
     """Planes in which a picture (one) or a volume (three) can be turned."""
-    return spatial_dims * (spatial_dims - 1) // 2
+    return axes * (axes - 1) // 2
 
 
-def _sides(u: Uniform, *, options: AugmentOptions, spatial_dims: int) -> Uniform:
-    """Width, height and depth of the crops, `(B, A)`: their product is the part of the image that they keep."""
-    part = _between(u[0], options.crop_scale)
-    stretch = tuple(np.log(options.crop_ratio))
-    ratio = np.exp(_between(u[1], stretch))
-    if spatial_dims == 2:
-        return np.sqrt(np.stack([part * ratio, part / ratio], axis=1))
-    deeper = np.exp(_between(u[15], stretch))  # depth against the mean of width and height
-    side = np.cbrt(part / deeper)
-    return np.stack([side * np.sqrt(ratio), side / np.sqrt(ratio), side * deeper], axis=1)
+def _crop(u: Numbers, *, options: AugmentOptions, axes: int) -> tuple[Uniform, Uniform]:
+    """Half sizes and centres of the crops, `(B, A)`."""
+    half_BA = _half_sides(u, of="crop", scale=options.crop_scale, ratio=options.crop_ratio, axes=axes)
+    center_BA = _symmetric(_columns(u, "x", "y", "z", count=axes), 1.0) * (1.0 - half_BA + 2.0 * options.shift)
+    cropped_B1 = u["crop_chance"][:, None] < options.crop_probability
+    return np.where(cropped_B1, half_BA, 1.0), np.where(cropped_B1, center_BA, 0.0)
 
 
-def _signs(u: Uniform, *, options: AugmentOptions, spatial_dims: int) -> Uniform:
+def _erased_box(u: Numbers, *, options: AugmentOptions, axes: int) -> tuple[Uniform, Uniform]:
+    """Half sizes and centres of the boxes, `(B, A)`; they are inside the view as a whole."""
+    half_BA = _half_sides(u, of="erase", scale=options.erase_scale, ratio=options.erase_ratio, axes=axes)
+    center_BA = _symmetric(_columns(u, "erase_x", "erase_y", "erase_z", count=axes), 1.0) * (1.0 - half_BA)
+    return _sometimes(u["erase_chance"][:, None], options.erase_probability, half_BA), center_BA
+
+
+def _half_sides(u: Numbers, *, of: str, scale: tuple[float, float], ratio: tuple[float, float], axes: int) -> Uniform:
+    """Half of width, height and depth, `(B, A)`: without the cut to 1 their product is the part that is inside."""
+    part = _between(u[f"{of}_part"], scale)
+    log_ratio = tuple(np.log(ratio))
+    stretch = np.exp(_between(u[f"{of}_ratio"], log_ratio))
+    if axes == 2:
+        sides = [np.sqrt(part * stretch), np.sqrt(part / stretch)]
+    else:
+        deeper = np.exp(_between(u[f"{of}_depth"], log_ratio))  # depth against the mean of width and height
+        side = np.cbrt(part / deeper)
+        sides = [side * np.sqrt(stretch), side / np.sqrt(stretch), side * deeper]
+    half_BA: Uniform = np.minimum(np.stack(sides, axis=1), 1.0)
+    return half_BA
+
+
+def _signs(u: Numbers, *, options: AugmentOptions, axes: int) -> Uniform:
     """-1 for the axes that are flipped, `(B, A)`."""
-    flipped = [
-        (u[number] < options.flip_probability) & (axis in options.flip_axes)
-        for axis, number in (("width", 5), ("height", 13), ("depth", 14))
-    ]
-    return np.where(np.stack(flipped[:spatial_dims], axis=1), -1.0, 1.0)
+    flipped_BA = _columns(u, "flip_width", "flip_height", "flip_depth", count=axes) < options.flip_probability
+    allowed_A = [axis in options.flip_axes for axis in ("width", "height", "depth")[:axes]]
+    return np.where(flipped_BA & allowed_A, -1.0, 1.0)
+
+
+def _angles(u: Numbers, *, options: AugmentOptions, axes: int) -> Uniform:
+    """Radians, `(B, T)`."""
+    turns_BT = _columns(u, "turn_xy", "turn_xz", "turn_yz", count=_turns(axes))
+    angle_BT = _symmetric(turns_BT, np.deg2rad(options.rotation_degrees))
+    return _sometimes(u["turn_chance"][:, None], options.rotation_probability, angle_BT)
+
+
+def _bias(u: Numbers, *, options: AugmentOptions, axes: int) -> Uniform:
+    """Heights of the field's waves, `(B, A, 2)`."""
+    numbers = _columns(u, "bias_x1", "bias_x2", "bias_y1", "bias_y2", "bias_z1", "bias_z2", count=2 * axes)
+    height_BA2 = _symmetric(numbers, options.bias_field).reshape(-1, axes, 2)
+    return _sometimes(u["bias_chance"][:, None, None], options.bias_field_probability, height_BA2)
+
+
+def _columns(u: Numbers, *names: str, count: int) -> Uniform:
+    """The first `count` of these numbers side by side, `(B, count)`."""
+    return np.stack([u[name] for name in names[:count]], axis=1)
+
+
+def _sometimes(chance: Uniform, probability: float, value: Uniform) -> Uniform:
+    """The value with that probability, else 0."""
+    return np.where(chance < probability, value, 0.0)
 
 
 def _between(u: Uniform, bounds: tuple[float, ...]) -> Uniform:

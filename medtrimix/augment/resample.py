@@ -1,4 +1,4 @@
-"""Geometry: crop, stretch, flip and rotation as one resampling of the batch."""
+"""Geometry of pictures: crop, stretch, flip and rotation as one resampling of the batch."""
 
 from __future__ import annotations
 
@@ -12,49 +12,48 @@ _PLANES = ((0, 1), (0, 2), (1, 2))
 """The axes of each rotation, turned from the first towards the second, in the order in which they are applied."""
 
 
-def resample(image_BCHW: Tensor, parameters: AugmentParameters) -> Tensor:
-    """Each crop, turned about its centre and brought to the size of the image; bilinear, in volumes trilinear.
+def affine_maps(parameters: AugmentParameters, *, sizes: tuple[int, ...]) -> Tensor:
+    """From where in the image each place of the view comes, (B, A, A + 1); places are -1 to 1, x first.
 
-    What lies outside the image is mirrored at its edge: black corners would tell the network the angle.
-    """
-    grid_BHWA = sampling_grid(parameters, sizes=tuple(image_BCHW.shape[:1:-1]))
-    if image_BCHW.ndim == 4:
-        return grid_sample(image_BCHW, grid_BHWA, mode="bilinear", padding_mode="reflection", align_corners=False)
-    # In volumes torch mirrors positions one at a time, which takes longer than the sampling; so they come mirrored.
-    return grid_sample(image_BCHW, _mirrored(grid_BHWA), mode="bilinear", padding_mode="border", align_corners=False)
-
-
-def sampling_grid(parameters: AugmentParameters, *, sizes: tuple[int, ...]) -> Tensor:
-    """Where each output pixel is read, shape (B, H, W, 2) or (B, D, H, W, 3), x first, for `align_corners=False`.
-
-    The map is separable, position = x * column + (y * row + (z * slice + centre)), so broadcasting builds it 3 to 10
-    times as fast as the matrix product inside `affine_grid`, which takes longer than the sampling itself.
+    Position a of a source is the sum over b of [a, b] * place b, plus [a, A]: crop, then rotation about its centre.
 
     Args:
         parameters: of the batch.
         sizes: pixels along x, y and, of volumes, z.
     """
-    step_BAA = _steps(parameters, sizes=sizes)
-    *inner, outermost = [_pixel_centres(size, like=step_BAA) for size in sizes]
-    grid_BHWA = torch.empty(len(step_BAA), *sizes[::-1], len(sizes), device=step_BAA.device)
-    for axis in range(len(sizes)):
-        *by_inner, by_outermost = step_BAA[:, axis].unbind(dim=1)
-        place = by_outermost[:, None] * outermost + parameters.center_BA[:, axis, None]
-        for by, centres in zip(by_inner[:0:-1], inner[:0:-1], strict=True):
-            place = place[..., None] + (by[:, None] * centres)[:, None, :]
-        along_x_BW = by_inner[0][:, None] * inner[0]
-        torch.add(along_x_BW.view(-1, *[1] * (len(sizes) - 1), sizes[0]), place[..., None], out=grid_BHWA[..., axis])
-    return grid_BHWA
-
-
-def _steps(parameters: AugmentParameters, *, sizes: tuple[int, ...]) -> Tensor:
-    """How far position a moves with output coordinate b, (B, a, b): crop, then rotation."""
-    turn_BAA = _rotation(parameters.angle_BT, axes=len(sizes)) * parameters.half_size_BA[:, None, :]
+    step_BAA = _rotation(parameters.angle_BT, axes=len(sizes)) * parameters.half_size_BA[:, None, :]
     for first, second in _PLANES[: parameters.angle_BT.shape[1]]:
         aspect = sizes[first] / sizes[second]  # a rotation keeps lengths in pixels, not in units of the image's sides
-        turn_BAA[:, first, second] /= aspect
-        turn_BAA[:, second, first] *= aspect
-    return turn_BAA
+        step_BAA[:, first, second] /= aspect
+        step_BAA[:, second, first] *= aspect
+    return torch.cat([step_BAA, parameters.center_BA[:, :, None]], dim=2)
+
+
+def resample(image_BCHW: Tensor, map_B23: Tensor) -> Tensor:
+    """Pictures seen through their maps, at their own size; bilinear.
+
+    What lies outside the picture is mirrored at its edge: black corners would tell the network the angle.
+    """
+    grid_BHW2 = _sampling_grid(map_B23, width=image_BCHW.shape[3], height=image_BCHW.shape[2])
+    return grid_sample(image_BCHW, grid_BHW2, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def _sampling_grid(map_B23: Tensor, *, width: int, height: int) -> Tensor:
+    """Where each output pixel is read, x first, for `align_corners=False`.
+
+    The map is separable, position = x * column + (y * row + centre), so broadcasting builds the grid many times as fast
+    as the matrix product inside `affine_grid`, which takes longer than the sampling itself. As complex numbers x and y
+    are one addition.
+    """
+    along_x_BW2 = map_B23[:, None, :, 0] * pixel_centres(width, like=map_B23)[:, None]
+    along_y_BH2 = map_B23[:, None, :, 1] * pixel_centres(height, like=map_B23)[:, None] + map_B23[:, None, :, 2]
+    along_x_BW, along_y_BH = (torch.view_as_complex(along.contiguous()) for along in (along_x_BW2, along_y_BH2))
+    return torch.view_as_real(along_x_BW[:, None, :] + along_y_BH[:, :, None])
+
+
+def pixel_centres(count: int, *, like: Tensor) -> Tensor:
+    """Places of the pixels' centres along a side of so many, -1 to 1 being its ends."""
+    return (2 * torch.arange(count, device=like.device, dtype=like.dtype) + 1) / count - 1
 
 
 def _rotation(angle_BT: Tensor, *, axes: int) -> Tensor:
@@ -67,12 +66,3 @@ def _rotation(angle_BT: Tensor, *, axes: int) -> Tensor:
         turn_BAA[:, first, second] = -turn_BAA[:, second, first]
         turned_BAA = turn_BAA @ turned_BAA
     return turned_BAA
-
-
-def _mirrored(grid: Tensor) -> Tensor:
-    """Positions brought to -1 to 1 by reflection at both ends, in place; those inside move by rounding at most."""
-    return grid.add_(3).remainder_(4).sub_(2).abs_().sub_(1)
-
-
-def _pixel_centres(count: int, *, like: Tensor) -> Tensor:
-    return (2 * torch.arange(count, device=like.device, dtype=like.dtype) + 1) / count - 1

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from medtrimix.augment.intensity import add_noise, blur, look_up
+from medtrimix.augment.bias_field import shade
+from medtrimix.augment.blur import blur
+from medtrimix.augment.erase import erase
+from medtrimix.augment.intensity import grey_tables, look_up
+from medtrimix.augment.noise import add_noise, add_speckle, take_magnitude
 from medtrimix.augment.options import AugmentOptions, Normalisation
 from medtrimix.augment.parameters import AugmentParameters, draw
-from medtrimix.augment.resample import resample
+from medtrimix.augment.resample import affine_maps, resample
+from medtrimix.augment.resample_volume import resample_volume
+
+Change = Callable[[Tensor, AugmentParameters], None]
+"""Of the pixels of views, in place."""
 
 _CPU_PIXELS = 2**18
 """Pixels that a CPU works on at a time: larger pieces leave its cache and take up to twice as long."""
@@ -21,7 +31,7 @@ _CPU_PIXELS = 2**18
 def apply(image_BCHW: Tensor, parameters: AugmentParameters, *, normalisation: Normalisation) -> Tensor:
     """One view of each uint8 image or volume: float32, normalised, same shape, on the images' device.
 
-    Grey values, then geometry, then blur, then noise (noise comes from the detector, so it is as sharp in a crop).
+    Grey values, then geometry, shading, blur, noise (it comes from the detector, so it is as sharp in a crop), erasing.
 
     Raises:
         ValueError: the images are not uint8, or of other axes or another number than the parameters, or of other
@@ -33,14 +43,32 @@ def apply(image_BCHW: Tensor, parameters: AugmentParameters, *, normalisation: N
             f"expected uint8 images of shape ({batch}, {channels}, {'H, W' if axes == 2 else 'D, H, W'}); "
             f"got {image_BCHW.dtype} of shape {tuple(image_BCHW.shape)}"
         )
+    parameters = parameters.to(image_BCHW.device)
+    table_BC256 = grey_tables(parameters, normalisation=normalisation)
+    map_BAQ = affine_maps(parameters, sizes=tuple(image_BCHW.shape[:1:-1]))
+    see = resample if axes == 2 else resample_volume
+    changes = [change for change, strength in _changes(parameters, normalisation) if strength.any()]
+    view_BCHW = torch.empty(image_BCHW.shape, device=image_BCHW.device)
     size = batch if image_BCHW.is_cuda else max(1, _CPU_PIXELS // image_BCHW[0].numel())
-    pieces = zip(torch.split(image_BCHW, size), parameters.to(image_BCHW.device).split(size), strict=True)
-    return torch.cat([_applied(images, rows, normalisation=normalisation) for images, rows in pieces])
+    for images, tables, maps, numbers, views in zip(
+        *(rows.split(size) for rows in (image_BCHW, table_BC256, map_BAQ, parameters, view_BCHW)), strict=True
+    ):
+        views.copy_(see(look_up(images, tables), maps))
+        for change in changes:
+            change(views, numbers)
+    return view_BCHW
 
 
-def _applied(image_BCHW: Tensor, parameters: AugmentParameters, *, normalisation: Normalisation) -> Tensor:
-    view_BCHW = resample(look_up(image_BCHW, parameters, normalisation=normalisation), parameters)
-    return add_noise(blur(view_BCHW, parameters), parameters, normalisation=normalisation)
+def _changes(parameters: AugmentParameters, normalisation: Normalisation) -> tuple[tuple[Change, Tensor], ...]:
+    """What is done to the pixels of views, in this order, each with numbers that are 0 where there is none of it."""
+    return (
+        (partial(shade, normalisation=normalisation), parameters.bias_BA2),
+        (blur, parameters.blur_sigma_B),
+        (partial(add_noise, normalisation=normalisation), parameters.noise_std_B),
+        (partial(add_speckle, normalisation=normalisation), parameters.speckle_std_B),
+        (partial(take_magnitude, normalisation=normalisation), parameters.quadrature_std_B),
+        (erase, parameters.erase_half_BA),
+    )
 
 
 @dataclass(frozen=True)

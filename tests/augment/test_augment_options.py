@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from pydantic import ValidationError
 
-from medtrimix.augment.options import AugmentOptions, Normalisation
+from medtrimix.augment.options import AugmentOptions, Normalisation, Preset
 from medtrimix.config.model import Config
 
 
@@ -29,16 +31,24 @@ def test_what_is_given_wins_and_the_rest_is_the_preset_s() -> None:
     assert (options.crop_scale, options.gamma, options.contrast) == ((0.5, 1.0), 0.0, 0.2)
 
 
-@pytest.mark.parametrize("preset", ["radiograph", "photo", "light", "none"])
+@pytest.mark.parametrize("preset", get_args(Preset))
 def test_what_is_written_down_reads_the_same(preset: str) -> None:
     options = read(f'"{preset}"')
     assert read(options.model_dump_json()) == options
 
 
-def test_radiographs_are_never_flipped() -> None:
-    assert read('"radiograph"').flip_probability == 0
-    assert read('"light"').flip_probability == 0
-    assert read('"photo"').flip_probability > 0
+def test_what_has_a_side_is_never_flipped() -> None:
+    flipped = {preset for preset in get_args(Preset) if AugmentOptions(preset=preset).flip_probability > 0}
+    assert flipped == {"photo", "ultrasound"}
+    assert AugmentOptions(preset="ultrasound").flip_axes == ("width",)  # shadows point away from the probe
+
+
+def test_noise_and_shading_are_those_of_the_modality() -> None:
+    kinds = {preset: AugmentOptions(preset=preset).noise_kind for preset in get_args(Preset)}
+    assert kinds["mri"] == "rician"
+    assert kinds["ultrasound"] == "speckle"
+    assert {kinds[preset] for preset in ("radiograph", "ct", "photo")} == {"gaussian"}
+    assert {preset for preset in kinds if AugmentOptions(preset=preset).bias_field > 0} == {"mri", "ultrasound"}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +64,8 @@ def test_radiographs_are_never_flipped() -> None:
         ('{"gamma": "0.1"}', ("gamma",)),
         ('{"gama": 0.1}', ("gama",)),
         ('{"flip_probability": 2}', ("flip_probability",)),
+        ('{"erase_scale": [0.0, 0.2]}', ("erase_scale", 0)),
+        ('{"noise_kind": "poisson"}', ("noise_kind",)),
         ("3", ()),
     ],
 )

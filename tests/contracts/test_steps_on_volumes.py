@@ -56,7 +56,7 @@ def pretrained(studied: Path, method: PretrainingOptions | NoneOptions, *, out: 
     config = pretrain.Config(
         method=method,
         encoder=EncoderOptions(name="resnet10", width=0.125),
-        augment=AugmentOptions(preset="volume"),
+        augment=AugmentOptions(preset="ct"),
         batch_size=25,
         image_budget=300,
         optimizer=pretrain.OptimizerOptions(),

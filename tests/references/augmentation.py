@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import ndimage, special
 from scipy.spatial.transform import Rotation
 
 Plane = list[list[float]]
@@ -76,3 +76,31 @@ def crop_volume(
         volume_DHW, to_source[::-1, ::-1], offset=offset[::-1], order=1, mode="reflect"
     )
     return moved
+
+
+def bias_field(heights: list[list[float]], *, sizes: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """The field at every pixel, the last axis x; `heights[axis]` are those of half a period and of a whole one."""
+    field = np.empty(sizes[::-1])
+    for place in np.ndindex(field.shape):
+        log = 0.0
+        for axis, number in enumerate(reversed(place)):
+            t = (number + 0.5) / sizes[axis]
+            log += heights[axis][0] * math.cos(math.pi * t) + heights[axis][1] * math.cos(2 * math.pi * t)
+        field[place] = math.exp(log)
+    return field
+
+
+def in_box(place: tuple[int, ...], *, center: list[float], half: list[float], sizes: tuple[int, ...]) -> bool:
+    """Whether the centre of a pixel lies in a box; `place` ends with x, the others begin with it."""
+    for axis, number in enumerate(reversed(place)):
+        position = 2 * (number + 0.5) / sizes[axis] - 1
+        if abs(position - center[axis]) > half[axis]:
+            return False
+    return True
+
+
+def rician_mean(value: float, *, std: float) -> float:
+    """Expectation of a Rician variable, by integrating its density: x/s^2 exp(-(x^2 + v^2)/2s^2) I0(x v/s^2)."""
+    x = np.linspace(1e-9, value + 12 * std, 200_001)
+    density = x / std**2 * np.exp(-((x - value) ** 2) / (2 * std**2)) * special.ive(0, x * value / std**2)
+    return float(np.trapezoid(x * density, x))
