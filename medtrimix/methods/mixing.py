@@ -18,7 +18,7 @@ class Mixing:
     """How a batch is mixed: row i becomes the sum over k of share k * row row_KB[k, i].
 
     Attributes:
-        share: of each original, float32, sums to 1, the first is the largest; shape (K,) for the batch or (K, B).
+        share: of each original, float32, sums to 1, in TriMix the first is the largest; (K,) for the batch or (K, B).
         row_KB: int64; the first row is 0 to B - 1. An image may meet itself, as in mixup.
     """
 
@@ -34,12 +34,13 @@ def draw_mixing(
     seed: int,
     step: int,
     originals: int = 2,
+    folded: bool = True,
     device: torch.device | str = "cpu",
 ) -> Mixing:
     """Random partners, and shares from Dirichlet(alpha, ...) with the largest first, decided by (seed, step) alone.
 
-    For two originals that is max(l, 1 - l) with l ~ Beta(alpha, alpha). All is drawn by numpy on the CPU, so every
-    device sees the same numbers and a resumed training needs no saved state.
+    For two originals that is max(l, 1 - l) with l ~ Beta(alpha, alpha), or l itself if not `folded`. All is drawn by
+    numpy on the CPU, so every device sees the same numbers and a resumed training needs no saved state.
     """
     generator = np.random.default_rng([seed, step])
     partners = [generator.permutation(batch_size) for _ in range(originals - 1)]
@@ -50,8 +51,8 @@ def draw_mixing(
         share_nK = np.stack([first, 1 - first], axis=1)
     else:
         share_nK = generator.dirichlet([alpha] * originals, size=batch_size if lambda_per == "sample" else 1)
-    largest_first_Kn = -np.sort(-share_nK, axis=1).T.astype(np.float32)
-    share = largest_first_Kn if lambda_per == "sample" else largest_first_Kn[:, 0]
+    share_Kn = (-np.sort(-share_nK, axis=1) if folded else share_nK).T.astype(np.float32)
+    share = share_Kn if lambda_per == "sample" else share_Kn[:, 0]
     return Mixing(
         share=torch.as_tensor(np.ascontiguousarray(share), device=device),
         row_KB=torch.as_tensor(np.stack([np.arange(batch_size), *partners]), device=device),

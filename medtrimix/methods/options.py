@@ -39,6 +39,99 @@ class BarlowTwinsOptions(Config):
     projector: ProjectorOptions = ProjectorOptions(dim=512)
 
 
+class VICRegOptions(Config):
+    """VICReg: two views agree, each dimension varies, dimensions don't repeat each other.
+
+    Attributes:
+        invariance_weight, variance_weight, covariance_weight: of the three demands, as published. With variance and
+            covariance at 0 nothing keeps all embeddings from being alike.
+        projector: head between encoder and loss; the method likes it wide.
+    """
+
+    method: Literal["vicreg"] = "vicreg"
+    invariance_weight: Weight = 25.0
+    variance_weight: Weight = 25.0
+    covariance_weight: Weight = 1.0
+    projector: ProjectorOptions = ProjectorOptions(dim=512)
+
+
+class SimSiamOptions(Config):
+    """SimSiam: a predictor maps each view's embedding to the other's, which gets no gradient.
+
+    Attributes:
+        predictor_dim: width of the predictor's bottleneck, a quarter of the embedding as published.
+        projector: head between encoder and loss; two hidden layers as published.
+    """
+
+    method: Literal["simsiam"] = "simsiam"
+    predictor_dim: int = Field(default=128, ge=1)
+    projector: ProjectorOptions = ProjectorOptions(hidden_layers=2, dim=512)
+
+
+class BYOLOptions(Config):
+    """BYOL: a predictor maps each view's embedding to a slowly moving teacher's of the other view.
+
+    Attributes:
+        momentum: share of its weights that the teacher keeps at each step at first; it rises to 1. Published .996 is
+            for 10^5 steps and more; in the few thousand of a small study such a teacher would hardly move.
+        projector: head between encoder and loss; the predictor has the same hidden width.
+    """
+
+    method: Literal["byol"] = "byol"
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99
+    projector: ProjectorOptions = ProjectorOptions()
+
+
+class MoCoV2Options(Config):
+    """MoCo v2: the first view finds the second, embedded by a teacher, among embeddings of earlier batches.
+
+    Attributes:
+        temperature: of the softmax.
+        momentum: share of its weights that the teacher keeps at each step; published .999, see `BYOLOptions`.
+        key_group: images of the second view that share batch statistics, 32 as published.
+        queue: embeddings to contrast with. Published 65,536 for 1.3 million images; a queue as long as the set would
+            hold each image's own former embedding as something to stay away from.
+        projector: head between encoder and loss.
+    """
+
+    method: Literal["moco_v2"] = "moco_v2"
+    temperature: Temperature = 0.2
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99
+    key_group: int = Field(default=32, ge=2)
+    queue: int = Field(default=1024, ge=1)
+    projector: ProjectorOptions = ProjectorOptions()
+
+
+class MixedBarlowTwinsOptions(Config):
+    """Mixed Barlow Twins: the cross-correlation with a mixture is the mixture of cross-correlations.
+
+    Attributes:
+        off_diagonal_weight: of Barlow Twins; 1/128 as published with this method.
+        mixed_weight: of the second term, which is multiplied by `off_diagonal_weight` too.
+        projector: head between encoder and loss.
+    """
+
+    method: Literal["mixed_barlow_twins"] = "mixed_barlow_twins"
+    off_diagonal_weight: Weight = 1 / 128
+    mixed_weight: Weight = 4.0
+    projector: ProjectorOptions = ProjectorOptions(dim=512)
+
+
+class IMixOptions(Config):
+    """i-Mix: a mixture of first views finds the second views of both originals, each with its share.
+
+    Attributes:
+        temperature: of the softmax.
+        alpha: shares come from Beta(alpha, alpha), one per sample.
+        projector: head between encoder and loss.
+    """
+
+    method: Literal["i_mix"] = "i_mix"
+    temperature: Temperature = 0.2
+    alpha: float = Field(default=1.0, gt=0.0)
+    projector: ProjectorOptions = ProjectorOptions()
+
+
 _TEMPERATURE_IN_TRIMIX = 0.5
 
 
@@ -50,7 +143,8 @@ def _base(value: Any) -> Any:
     return given
 
 
-Base = Annotated[SimCLROptions | BarlowTwinsOptions, Field(discriminator="method"), BeforeValidator(_base)]
+TwoViewOptions = SimCLROptions | BarlowTwinsOptions | VICRegOptions | SimSiamOptions | BYOLOptions
+Base = Annotated[TwoViewOptions, Field(discriminator="method"), BeforeValidator(_base)]
 
 _DEFAULTS_OF_BASE: dict[str, dict[str, Any]] = {
     # Soft assignment would pull against self-consistency here, and at a consistency weight of 1 the effective rank of
@@ -111,6 +205,8 @@ class TriMixOptions(Config):
     def _fits_together(self) -> Self:
         if self.base.method in _LOSS_OF_BATCH_ONLY and self.lambda_per == "sample":
             raise ValueError(f"lambda_per: sample needs a loss of a single sample, which {self.base.method} has not")
+        if self.clean != "both" and self.base.method == "byol":
+            raise ValueError(f"clean: {self.clean} has no place for the teacher that byol brings itself")
         if self.clean != "both" and (self.extraction == "none" or self.mixing != "images"):
             raise ValueError(
                 f"clean: {self.clean} sees the first view only mixed: it needs extraction and mixing: images"
@@ -126,5 +222,5 @@ class NoneOptions(Config):
     method: Literal["none"] = "none"
 
 
-PretrainingOptions = TriMixOptions | SimCLROptions | BarlowTwinsOptions
-ArmOptions = Annotated[TriMixOptions | SimCLROptions | BarlowTwinsOptions | NoneOptions, Field(discriminator="method")]
+PretrainingOptions = TriMixOptions | TwoViewOptions | MoCoV2Options | MixedBarlowTwinsOptions | IMixOptions
+ArmOptions = Annotated[PretrainingOptions | NoneOptions, Field(discriminator="method")]

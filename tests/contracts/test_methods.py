@@ -10,10 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from medtrimix.methods.byol import BYOL
 from medtrimix.methods.method import Method, StepLoss, ViewBatch, sum_of
-from medtrimix.methods.options import PretrainingOptions, SimCLROptions, TriMixOptions
+from medtrimix.methods.options import BYOLOptions, MoCoV2Options, PretrainingOptions, SimCLROptions, TriMixOptions
 from medtrimix.methods.simclr import SimCLR
 from medtrimix.methods.table import METHODS, TWO_VIEW_METHODS, build_method
+from medtrimix.methods.teacher import Teacher
 from medtrimix.nets.encoder import Encoder, build_encoder
 from medtrimix.nets.options import EncoderOptions, ProjectorOptions
 
@@ -26,7 +28,8 @@ def small(options: type[Any], **given: object) -> Any:
     if options is TriMixOptions:
         base = {"method": given.pop("base", "simclr"), **PROJECTOR}
         return options.model_validate({"base": base, **given})
-    return options.model_validate({**PROJECTOR, **given})
+    queue = {"queue": BATCH} if options is MoCoV2Options else {}
+    return options.model_validate({**PROJECTOR, **queue, **given})
 
 
 MEMBERS: dict[str, PretrainingOptions] = {
@@ -64,7 +67,7 @@ def build(options: PretrainingOptions, *, axes: int = 2) -> Method:
 
 def views(method: Method, *, step: int = 0) -> ViewBatch:
     """Two noisy views of images (or volumes, if the method's encoder is one of volumes) that differ in their blocks."""
-    generator = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(1 + step)
     size = method.encoder.spec.image_size
     image = torch.nn.functional.interpolate(torch.randn(BATCH, 1, *[3] * len(size), generator=generator), size=size)
     noise1, noise2 = 0.3 * torch.randn(2, BATCH, 1, *size, generator=generator)
@@ -91,12 +94,13 @@ def gradients_reach_every_parameter(method: Method) -> None:
 
 
 def passes_are_counted(method: Method) -> None:
-    """Through the encoder, and a third of those through a teacher's copy of it."""
+    """Through the encoder or a copy of it, with a third of the worth if there is nothing to go back through."""
     images: list[float] = []
     for module in method.modules():
         if isinstance(module, Encoder):
-            worth = 1 if module is method.encoder else 1 / 3
-            module.register_forward_hook(lambda _m, given, _out, worth=worth: images.append(worth * len(given[0])))
+            module.register_forward_hook(
+                lambda _m, given, out: images.append(len(given[0]) * (1 if out.requires_grad else 1 / 3))
+            )
     method(views(method))
     assert sum(images) == pytest.approx(method.passes_per_step * BATCH)
 
@@ -109,29 +113,76 @@ def same_batch_same_loss(method: Method) -> None:
 
 
 def it_learns(method: Method) -> None:
+    """The loss of new images falls, and is lower for an image's two views than for views of different images.
+
+    In 20 steps, or in 100 where the targets come from a teacher, who hardly moves at first. The start is the end of the
+    first step: until then a queue is full of noise.
+    """
+    taught = any(isinstance(module, Teacher) for module in method.modules())
+    steps = 100 if taught else 20
     optimiser = torch.optim.AdamW(method.parameters(), lr=3e-3)
-    totals: list[Tensor] = []
-    for step in range(20):
-        loss = method(views(method, step=step)).total
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        method.after_step(step / 20)
-        totals.append(loss.detach())
-    assert torch.stack(totals[-3:]).mean() < 0.9 * torch.stack(totals[:3]).mean()
+    optimise(method, optimiser, step=0, progress=0.0)
+    first = loss_of_new_images(method)
+    for step in range(1, steps):
+        optimise(method, optimiser, step=step, progress=step / steps)
+    last = loss_of_new_images(method)
+    assert last < 0.95 * first
+    assert last < 0.9 * loss_of_new_images(method, apart=1)
+
+
+@torch.no_grad()
+def loss_of_new_images(method: Method, *, apart: int = 0) -> float:
+    """Mean of four batches; the second view is of the image that is so many rows apart."""
+    batches = [views(method, step=1000 + number) for number in range(4)]
+    apart_batches = [batch._replace(view2_BCHW=batch.view2_BCHW.roll(apart, dims=0)) for batch in batches]
+    return sum(float(method(batch).total) for batch in apart_batches) / 4
+
+
+def optimise(method: Method, optimiser: torch.optim.Optimizer, *, step: int, progress: float) -> None:
+    optimiser.zero_grad()
+    method(views(method, step=step)).total.backward()
+    optimiser.step()
+    method.after_step(progress)
+
+
+def trained(method: Method, *, steps: tuple[int, ...]) -> None:
+    optimiser = torch.optim.SGD(method.parameters(), lr=0.1)  # without state of its own
+    for step in steps:
+        optimise(method, optimiser, step=step, progress=step / 4)
+
+
+def between_steps(method: Method) -> dict[str, Tensor]:
+    """State that gradients don't change, without the running statistics, which every pass changes."""
+    running = ("running_mean", "running_var", "num_batches_tracked")
+    parameters = method.named_parameters(remove_duplicate=False)  # an encoder can have two names
+    learnt = {name for name, parameter in parameters if parameter.requires_grad}
+    return {
+        name: value.clone()
+        for name, value in method.state_dict().items()
+        if name not in learnt and not name.endswith(running)
+    }
+
+
+def other_state_moves_after_steps_only(method: Method) -> None:
+    """Teachers and queues: all of it changes in `after_step`, none of it in `loss`."""
+    before = between_steps(method)
+    optimiser = torch.optim.SGD(method.parameters(), lr=0.1)
+    method(views(method)).total.backward()
+    optimiser.step()
+    unmoved = between_steps(method)
+    assert [name for name, value in before.items() if not torch.equal(value, unmoved[name])] == []
+    method.after_step(0.3)
+    moved = between_steps(method)
+    assert [name for name, value in before.items() if torch.equal(value, moved[name])] == []
 
 
 def all_state_is_saved(method: Method) -> None:
     """What changes between steps is in the state dict: a fresh method that gets it goes on the same way."""
-    method(views(method)).total.backward()
-    with torch.no_grad():
-        for parameter in method.parameters():
-            parameter.add_(0.01)
-    method.after_step(0.3)
     fresh = copy.deepcopy(method)
-    for value in (*fresh.parameters(), *fresh.buffers()):
-        value.data.zero_()
+    trained(method, steps=(0, 1, 2))
     fresh.load_state_dict(method.state_dict())
+    for each in (method, fresh):
+        trained(each, steps=(3,))
     assert torch.equal(fresh(views(fresh)).total, method(views(method)).total)
 
 
@@ -141,6 +192,7 @@ CONTRACT = (
     gradients_reach_every_parameter,
     passes_are_counted,
     same_batch_same_loss,
+    other_state_moves_after_steps_only,
     all_state_is_saved,
     it_learns,
 )
@@ -187,6 +239,37 @@ class _HiddenPass(_Broken):
         return super().loss(batch)
 
 
+class _HiddenPassWithoutGradient(_Broken):
+    def loss(self, batch: ViewBatch) -> StepLoss:
+        with torch.no_grad():
+            self.encoder(batch.view1_BCHW)
+        return super().loss(batch)
+
+
+class _HiddenState(_Broken):
+    steps = 0
+
+    def loss(self, batch: ViewBatch) -> StepLoss:
+        return sum_of({"growing": super().loss(batch).total * (1 + self.steps)})
+
+    def after_step(self, progress: float) -> None:  # noqa: ARG002
+        self.steps += 1
+
+
+class _IdleTeacher(BYOL):
+    def __init__(self, method: Method) -> None:
+        super().__init__(BYOLOptions.model_validate(PROJECTOR), encoder=method.encoder)
+
+    def after_step(self, progress: float) -> None:
+        pass
+
+
+class _HastyTeacher(_IdleTeacher):
+    def loss(self, batch: ViewBatch) -> StepLoss:
+        BYOL.after_step(self, batch.progress)
+        return super().loss(batch)
+
+
 class _GlobalRandomness(_Broken):
     def loss(self, batch: ViewBatch) -> StepLoss:
         noisy = batch.view1_BCHW + torch.randn_like(batch.view1_BCHW)
@@ -205,11 +288,15 @@ class _WrongPairs(_Broken):
         (_ForgottenTerm, terms_sum_to_the_total),
         (_CutGradient, gradients_reach_every_parameter),
         (_HiddenPass, passes_are_counted),
+        (_HiddenPassWithoutGradient, passes_are_counted),
+        (_HiddenState, all_state_is_saved),
+        (_IdleTeacher, other_state_moves_after_steps_only),
+        (_HastyTeacher, other_state_moves_after_steps_only),
         (_GlobalRandomness, same_batch_same_loss),
         (_WrongPairs, it_learns),
     ],
 )
-def test_a_broken_method_is_caught(broken: type[_Broken], promise: Callable[[Method], None]) -> None:
+def test_a_broken_method_is_caught(broken: Callable[[Method], Method], promise: Callable[[Method], None]) -> None:
     method = broken(build(SimCLROptions.model_validate(PROJECTOR)))
     with pytest.raises(AssertionError):
         promise(method)
