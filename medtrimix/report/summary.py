@@ -1,31 +1,28 @@
 """Cells averaged over seeds, and the paired differences between arms.
 
-The draws of all cells come from the same patients in the same order, so they may be averaged over label seeds and
-subtracted between arms draw by draw. With several pretrainings each draw also draws among them, with replacement and
-the same ones for both arms: the intervals cover the sampling of test patients and, as far as so few can tell, that of
-pretrainings. `sd` is the spread between cells.
+The draws of all cells come from the same patients in the same order, so they may be averaged over seeds and subtracted
+between arms draw by draw. With several pretrainings the spread of their means is added (`metrics.spread`): the
+intervals cover the sampling of test patients and of pretrainings. `sd` is the spread between cells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from medtrimix.metrics.bootstrap import Estimate, estimate, patient_weights
-from medtrimix.report.study import CellRow, Floats, Study
+from medtrimix.metrics.spread import widened
+from medtrimix.report.study import CellRow, Study
 from medtrimix.report.wording import arm_title, interval, signed_interval, strategy_title
-
-_SEED_OF_PRETRAININGS = 0  # the same picks everywhere, so that arms stay paired
 
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One arm x strategy x budget, averaged over label seeds.
+    """One arm x strategy x budget, averaged over pretrainings and label seeds.
 
     Attributes:
-        metrics: name -> mean over label seeds with the percentile interval of the seed-averaged draws.
+        metrics: name -> mean with its interval over test patients and, with several, pretrainings.
         sd: name -> standard deviation over the cells, NaN for a single one.
         n_labels: smallest number of labelled images among the seeds (rounding may differ by one).
         pretrain_seeds, label_seeds: numbers of them averaged over.
@@ -116,9 +113,10 @@ def differences(study: Study, *, metric: str = "auc") -> tuple[Difference, ...]:
 def paired(ours: list[CellRow], theirs: list[CellRow], *, metric: str) -> Estimate:
     """Ours minus theirs, over the seeds that both have, with its interval; the cells of one test set."""
     pairs = _pairs(ours, theirs)
-    gap = float(np.mean([one.metrics[metric].value - other.metrics[metric].value for one, other in pairs]))
-    gap_R = _averaged({one.seeds: one.draws[metric] - other.draws[metric] for one, other in pairs})
-    return estimate(gap_R, gap, n=ours[0].n_test, n_patients=ours[0].n_patients)
+    gaps = [one.metrics[metric].value - other.metrics[metric].value for one, other in pairs]
+    gap_R = np.mean([one.draws[metric] - other.draws[metric] for one, other in pairs], axis=0)
+    gap_R = widened(gap_R, _of_pretrainings(gaps, [one for one, _ in pairs]))
+    return estimate(gap_R, float(np.mean(gaps)), n=ours[0].n_test, n_patients=ours[0].n_patients)
 
 
 def summary_table(study: Study) -> tuple[TableRow, ...]:
@@ -167,19 +165,10 @@ def _pairs(ours: list[CellRow], theirs: list[CellRow]) -> list[tuple[CellRow, Ce
     return [(cell, other[cell.seeds]) for cell in ours if cell.seeds in other]
 
 
-def _averaged(value_of_seeds: Mapping[tuple[int, int], Floats]) -> Floats:
-    """Draws averaged over label seeds, then over pretrainings, which are drawn anew for each bootstrap draw: (R,)."""
-    numbers = sorted({pretraining for pretraining, _ in value_of_seeds})
-    mean_PR = np.stack(
-        [
-            np.mean([value_R for seeds, value_R in value_of_seeds.items() if seeds[0] == number], axis=0)
-            for number in numbers
-        ]
-    )
-    pretrainings, draws = mean_PR.shape
-    picked_PR = np.random.default_rng(_SEED_OF_PRETRAININGS).integers(pretrainings, size=(pretrainings, draws))
-    averaged_R: Floats = np.take_along_axis(mean_PR, picked_PR, axis=0).mean(axis=0)
-    return averaged_R
+def _of_pretrainings(values: list[float], cells: list[CellRow]) -> list[float]:
+    """Mean of each pretraining, from one value a cell."""
+    numbers = np.array([cell.pretrain_seed for cell in cells])
+    return [float(np.array(values)[numbers == number].mean()) for number in np.unique(numbers)]
 
 
 def _numbers_of_seeds(cells: list[CellRow]) -> tuple[int, int]:
@@ -193,8 +182,10 @@ def _summary(cells: list[CellRow]) -> SummaryRow:
     metrics, spread = {}, {}
     for name in first.metrics:
         values = [cell.metrics[name].value for cell in cells]
-        mean_R = _averaged({cell.seeds: cell.draws[name] for cell in cells})
-        metrics[name] = estimate(mean_R, float(np.mean(values)), n=first.n_test, n_patients=first.n_patients)
+        mean_R = np.mean([cell.draws[name] for cell in cells], axis=0)
+        drawn_R = widened(mean_R, _of_pretrainings(values, cells))
+        drawn_R = drawn_R.clip(0, np.maximum(1, mean_R))  # Student's t knows no bounds
+        metrics[name] = estimate(drawn_R, float(np.mean(values)), n=first.n_test, n_patients=first.n_patients)
         spread[name] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     return SummaryRow(
         arm=first.arm,
