@@ -1,0 +1,270 @@
+"""Every pretraining method on the same images: runs `studies/methods.yaml` in stages and writes `results/methods.md`.
+
+    python benchmarks/methods.py --dataset pneumoniamnist --stage screening     about half an hour on two cores
+    python benchmarks/methods.py --dataset pneumoniamnist --stage finalists     two hours
+    python benchmarks/methods.py --dataset pneumoniamnist --stage epochs        two hours
+    python benchmarks/methods.py --dataset pneumoniamnist --stage vit           an hour
+    python benchmarks/methods.py --stage beside                                 half an hour: other sets, with warnings
+    python benchmarks/methods.py --dataset phantom --stage ...                  the same on synthetic patients
+    python benchmarks/methods.py --quick --out FOLDER ...                       to see that it runs
+
+`screening` compares all methods on the labelled folds and on val. The best three rivals there meet TriMix and its own
+base loss in `finalists`, judged on test; `epochs` gives the same arms as many passes over the images as the base had
+there, however often a step of theirs calls the encoder. `vit` is for masked autoencoders, which need a transformer,
+with controls of their own. Every stage goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from judging import FinishedStudy, Gap, Judged, difference, machine_line
+
+from medtrimix.config.files import read_json
+from medtrimix.config.yaml import Document
+from medtrimix.data.options import budget_name
+from medtrimix.report.wording import strategy_title
+
+HERE = Path(__file__).resolve().parent
+STUDY = HERE / "studies" / "methods.yaml"
+BESIDE = (HERE.parent / "pipelines" / "nih_cxr.yaml", HERE.parent / "pipelines" / "adrenal3d.yaml")
+OURS, BASE, CONTROL = "trimix", "simclr_0.5", "scratch"
+RIVALS = 3
+"""Finalists besides TriMix, its base and the control."""
+
+DATASETS: dict[str, tuple[str, ...]] = {
+    "pneumoniamnist": (),
+    "phantom": (
+        "description=Synthetic patients: they show what the methods do with these images, not with real radiographs.",
+        "data={source: phantom, image_size: [32, 32]}",
+        "phantom={patients: 2000}",
+        "split={val: 0.15, test: 0.25}",
+    ),
+}
+STAGES: dict[str, tuple[str, ...]] = {
+    "screening": (
+        "pretrain.seeds=2",
+        "pretrain.image_budget=200000",
+        "learn.strategies=[linear]",
+        "learn.label_budgets=[0.01, 0.1]",
+        "learn.label_seeds=[20, 5]",
+    ),
+    "finalists": ("pretrain.seeds=5", "pretrain.image_budget=500000"),
+    "epochs": ("pretrain.seeds=5", "learn.strategies=[linear]"),
+    "vit": (
+        "pretrain.seeds=2",
+        "pretrain.image_budget=200000",
+        "pretrain.encoder={name: vit, width: 0.25}",
+        "pretrain.arms={mae: {method: mae}, trimix: {method: trimix}, simclr: {method: simclr}, "
+        "scratch: {method: none}}",
+        "learn.label_seeds=[5, 3, 1]",
+    ),
+}
+QUICK = ("pretrain.seeds=2", "learn.label_seeds=2", "evaluate.bootstrap=100")
+QUICK_LENGTH = {"epochs": "pretrain.epochs=1"}
+
+TITLES = {
+    "screening": "Screening: every method, on images that choices may be made on",
+    "finalists": "Finalists: the same number of images through the encoder",
+    "epochs": "Finalists: the same number of epochs",
+    "vit": "Masked autoencoders and others, with a transformer",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", choices=DATASETS, default="pneumoniamnist")
+    parser.add_argument("--stage", choices=(*STAGES, "beside"), required=True)
+    parser.add_argument("--workspace", type=Path, default=Path("workspace"))
+    parser.add_argument("--out", type=Path, default=HERE / "results", help="folder of the page")
+    parser.add_argument("--quick", action="store_true", help="few images, few seeds; the numbers mean nothing")
+    given = parser.parse_args()
+    bench = _Benchmark(given.dataset, workspace=given.workspace, out=given.out, quick=given.quick)
+    bench.beside() if given.stage == "beside" else bench.stage(given.stage)
+    _assemble(given.out)
+    return 0
+
+
+class _Benchmark:
+    def __init__(self, dataset: str, *, workspace: Path, out: Path, quick: bool) -> None:
+        self._dataset, self._workspace, self._out, self._quick = dataset, workspace, out, quick
+        self._parts = out / "methods"
+        self._parts.mkdir(parents=True, exist_ok=True)
+
+    def stage(self, stage: str) -> None:
+        """Runs a stage, and writes its part of the page."""
+        overrides = self._overrides(stage)
+        command = _run(STUDY, workspace=self._workspace, overrides=overrides)
+        study = FinishedStudy(STUDY, workspace=self._workspace, overrides=overrides)
+        table = _screened(study) if stage == "screening" else _compared(study)
+        self._write(stage, study, table=table, command=command)
+
+    def beside(self) -> None:
+        """Runs the pipelines whose numbers rank nothing, and shows them with their warnings."""
+        lines = ["## Beside: sets that rank no methods", ""]
+        quick = ("pretrain.image_budget=1000",) if self._quick else ()
+        for path in BESIDE:
+            command = _run(path, workspace=self._workspace, overrides=quick)
+            results = read_json(self._workspace / "results" / Document(path).data["name"] / "results.json")
+            lines += [f"### {results['study']}", "", results["description"], "", *_published(results), "", command, ""]
+        (self._parts / "beside.md").write_text("\n".join(lines) + "\n")
+
+    def _overrides(self, stage: str) -> tuple[str, ...]:
+        name = (f"name=methods-{self._dataset}-{stage}",)
+        chosen: tuple[str, ...] = ()
+        if stage in ("finalists", "epochs"):
+            chosen = (f"pretrain.arms={json.dumps(self._finalists())}",)
+        length: tuple[str, ...] = ()
+        if self._quick:
+            length = (QUICK_LENGTH.get(stage, "pretrain.image_budget=3000"), *QUICK)
+        elif stage == "epochs":
+            length = (f"pretrain.epochs={self._epochs_of_base()}",)
+        return (*name, *DATASETS[self._dataset], *STAGES[stage], *chosen, *length)
+
+    def _finalists(self) -> dict[str, Any]:
+        """TriMix, the best rivals of the screening by the labelled folds at the smallest budget, base and control."""
+        study = self._finished("screening")
+        judged = {arm: of_arm for (arm, _, budget), of_arm in study.judge("folds").items() if budget == "1%"}
+        rivals = sorted(judged.keys() - {OURS, BASE, CONTROL}, key=lambda arm: judged[arm].auc, reverse=True)
+        arms = Document(STUDY).data["pretrain"]["arms"]
+        return {arm: arms[arm] for arm in (OURS, BASE, *rivals[:RIVALS], CONTROL)}
+
+    def _epochs_of_base(self) -> int:
+        return round(self._finished("finalists").recorded(BASE)["epochs"])
+
+    def _finished(self, stage: str) -> FinishedStudy:
+        return FinishedStudy(STUDY, workspace=self._workspace, overrides=self._overrides(stage))
+
+    def _write(self, stage: str, study: FinishedStudy, *, table: Iterator[str], command: str) -> None:
+        options = study.plan.study
+        length = (
+            f"{options.pretrain.epochs} epochs"
+            if options.pretrain.epochs
+            else f"{options.pretrain.image_budget:,} images through the encoder"
+        )
+        draws = ", ".join(
+            f"{options.learn.seeds_of(budget)} at {budget_name(budget)}" for budget in options.learn.label_budgets
+        )
+        lines = [
+            f"## {self._dataset}: {TITLES[stage]}",
+            "",
+            f"{options.pretrain.seeds} pretrainings of each arm, {length}, {options.pretrain.encoder.name} of width "
+            f"{options.pretrain.encoder.width:g}; label draws: {draws}. Seed {options.seed}. {options.description}",
+            "",
+            *table,
+            "",
+            *self._figures(stage, study),
+            f"Written on {datetime.now(UTC):%Y-%m-%d}; {machine_line()}.",
+            "",
+            command,
+        ]
+        (self._parts / f"{self._dataset}-{stage}.md").write_text("\n".join(lines) + "\n")
+
+    def _figures(self, stage: str, study: FinishedStudy) -> Iterator[str]:
+        """The report's own figures; that of the screening shows test and stays out."""
+        if stage == "screening":
+            return
+        figures = self._workspace / "results" / study.plan.study.name / "figures"
+        for name in ("differences", "learning_curve"):
+            for ending in ("svg", "png"):
+                shutil.copyfile(figures / f"{name}.{ending}", self._parts / f"{self._dataset}-{stage}-{name}.{ending}")
+            yield f"![{name.replace('_', ' ')}](methods/{self._dataset}-{stage}-{name}.svg)"
+            yield ""
+
+
+def _run(path: Path, *, workspace: Path, overrides: Sequence[str]) -> str:
+    """Runs a study that is not finished; the command, for the page."""
+    sets = [part for text in overrides for part in ("--set", text)]
+    command = ["medtrimix", "run", str(path), "--workspace", str(workspace), *sets]
+    subprocess.run([sys.executable, "-m", *command], check=True)
+    shown = " ".join(f"--set '{text}'" for text in overrides)
+    return f"    medtrimix run {path.relative_to(HERE.parent)} {shown}".rstrip()
+
+
+def _screened(study: FinishedStudy) -> Iterator[str]:
+    sides = {side: study.judge(side) for side in ("folds", "val")}
+    budgets = [budget_name(budget) for budget in study.plan.study.learn.label_budgets]
+    columns = {
+        f"{side} {budget}": {arm: judged[arm, "linear", budget] for arm in study.arms}
+        for budget in budgets
+        for side, judged in sides.items()
+    }
+    first = next(iter(columns.values()))
+    yield "Linear probes; `folds` are the training images that a probe has no labels of. Test is not looked at."
+    yield from _table(study, columns, arms=sorted(study.arms, key=lambda arm: first[arm].auc, reverse=True))
+
+
+def _compared(study: FinishedStudy) -> Iterator[str]:
+    judged = study.judge("test")
+    columns: dict[str, dict[str, Judged]] = {}
+    for arm, strategy, budget in judged:
+        columns.setdefault(f"{strategy_title(strategy)} {budget}", {})[arm] = judged[arm, strategy, budget]
+    ordered = dict(sorted(columns.items(), key=lambda item: ("linear" not in item[0], float(item[0].split()[-1][:-1]))))
+    yield "AUC on test."
+    yield from _table(study, ordered, arms=study.arms)
+    if BASE in study.arms:
+        gaps = {title: difference(of_arm[OURS], of_arm[BASE]) for title, of_arm in ordered.items()}
+        worst = min(gaps, key=lambda title: gaps[title].value)
+        yield ""
+        yield f"Least of the differences between TriMix and its own base loss: {_signed(gaps[worst])} ({worst})."
+
+
+def _table(study: FinishedStudy, columns: Mapping[str, Mapping[str, Judged]], *, arms: Sequence[str]) -> Iterator[str]:
+    yield (
+        "Below each AUC TriMix minus this arm, paired, with a 95% interval over patients, pretrainings and label "
+        "draws; bold: it excludes 0. Nothing is corrected for the number of comparisons."
+    )
+    yield ""
+    yield f"| arm | {' | '.join(columns)} | seconds a pretraining | passes a step | epochs |"
+    yield f"|---|{'--:|' * (len(columns) + 3)}"
+    for arm in arms:
+        cells = [_shown(of_arm[arm], ours=of_arm[OURS], is_ours=arm == OURS) for of_arm in columns.values()]
+        facts = study.recorded(arm)
+        cost = (
+            [f"{study.seconds(arm):.0f}", f"{facts['passes']:.3g}", f"{facts['epochs']:.0f}"]
+            if "epochs" in facts
+            else ["", "", ""]
+        )
+        yield f"| {f'**{arm}**' if arm == OURS else arm} | {' | '.join([*cells, *cost])} |"
+
+
+def _shown(judged: Judged, *, ours: Judged, is_ours: bool) -> str:
+    auc = f"{judged.auc:.4f}".removeprefix("0")
+    return auc if is_ours else f"{auc}<br>{_signed(difference(ours, judged))}"
+
+
+def _signed(gap: Gap) -> str:
+    value, low, high = (f"{part:+.4f}".replace("0.", ".", 1) for part in (gap.value, gap.low, gap.high))
+    text = f"{value} [{low}, {high}]"
+    return f"**{text}**" if gap.low > 0 or gap.high < 0 else text
+
+
+def _published(results: Mapping[str, Any]) -> Iterator[str]:
+    """The table of a report: AUC of each arm on test with its interval."""
+    yield "| learner | labels | arm | AUC [95% interval] |"
+    yield "|---|---|---|--:|"
+    for row in results["summaries"]:
+        auc = row["metrics"]["auc"]
+        shown = f"{auc['value']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}]"
+        yield f"| {strategy_title(row['strategy'])} | {row['n_labels']} ({row['budget']}) | {row['arm']} | {shown} |"
+
+
+def _assemble(out: Path) -> None:
+    """The page from the parts that are there."""
+    names = [f"{dataset}-{stage}" for dataset in DATASETS for stage in ("finalists", "epochs", "screening", "vit")]
+    parts = [out / "methods" / f"{name}.md" for name in (*names, "beside")]
+    lines = ["# Pretraining methods compared", "", "Written by `python benchmarks/methods.py`, stage by stage.", ""]
+    (out / "methods.md").write_text("\n".join([*lines, *(path.read_text() for path in parts if path.is_file())]))
+    print(f"{out / 'methods.md'} written")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
