@@ -1,17 +1,18 @@
 """Every pretraining method on the same images: runs `studies/methods.yaml` in stages and writes `results/methods.md`.
 
-    python benchmarks/methods.py --dataset pneumoniamnist --stage screening     about half an hour on two cores
-    python benchmarks/methods.py --dataset pneumoniamnist --stage finalists     two hours
-    python benchmarks/methods.py --dataset pneumoniamnist --stage epochs        two hours
-    python benchmarks/methods.py --dataset pneumoniamnist --stage vit           an hour
+    python benchmarks/methods.py --dataset pneumoniamnist --stage screening     half an hour on two cores
+    python benchmarks/methods.py --dataset pneumoniamnist --stage finalists     an hour
+    python benchmarks/methods.py --dataset pneumoniamnist --stage epochs        a quarter of an hour
+    python benchmarks/methods.py --dataset pneumoniamnist --stage vit           half an hour
     python benchmarks/methods.py --stage beside                                 half an hour: other sets, with warnings
     python benchmarks/methods.py --dataset phantom --stage ...                  the same on synthetic patients
     python benchmarks/methods.py --quick --out FOLDER ...                       to see that it runs
 
-`screening` compares all methods on the labelled folds and on val. The best three rivals there meet TriMix and its own
-base loss in `finalists`, judged on test; `epochs` gives the same arms as many passes over the images as the base had
-there, however often a step of theirs calls the encoder. `vit` is for masked autoencoders, which need a transformer,
-with controls of their own. Every stage goes on where it was stopped.
+`screening` compares all methods on the labelled folds and on val. The best rivals there meet TriMix and its own base
+loss in `finalists`, with more pretrainings (the first ones are those of the screening) and judged on test. `epochs`
+gives those arms as many passes over the images as the base had there, however often a step of theirs calls the encoder:
+those that call it as often as the base are the finalists again. `vit` is for masked autoencoders, which need a
+transformer, with controls of their own. Every stage goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from judging import FinishedStudy, Gap, Judged, difference, machine_line
+from judging import Cell, FinishedStudy, Gap, Judged, difference, machine_line
 
 from medtrimix.config.files import read_json
 from medtrimix.config.yaml import Document
@@ -52,7 +53,7 @@ DATASETS: dict[str, tuple[str, ...]] = {
 STAGES: dict[str, tuple[str, ...]] = {
     "screening": (
         "pretrain.seeds=2",
-        "pretrain.image_budget=200000",
+        "pretrain.image_budget=500000",
         "learn.strategies=[linear]",
         "learn.label_budgets=[0.01, 0.1]",
         "learn.label_seeds=[20, 5]",
@@ -104,7 +105,12 @@ class _Benchmark:
         overrides = self._overrides(stage)
         command = _run(STUDY, workspace=self._workspace, overrides=overrides)
         study = FinishedStudy(STUDY, workspace=self._workspace, overrides=overrides)
-        table = _screened(study) if stage == "screening" else _compared(study)
+        if stage == "screening":
+            table = _screened(study)
+        elif stage == "epochs":
+            table = _compared([self._finished("finalists"), study], strategies=("linear",))
+        else:
+            table = _compared([study])
         self._write(stage, study, table=table, command=command)
 
     def beside(self) -> None:
@@ -121,7 +127,8 @@ class _Benchmark:
         name = (f"name=methods-{self._dataset}-{stage}",)
         chosen: tuple[str, ...] = ()
         if stage in ("finalists", "epochs"):
-            chosen = (f"pretrain.arms={json.dumps(self._finalists())}",)
+            arms = self._finalists() if stage == "finalists" else self._unequal_in_epochs()
+            chosen = (f"pretrain.arms={json.dumps(arms)}",)
         length: tuple[str, ...] = ()
         if self._quick:
             length = (QUICK_LENGTH.get(stage, "pretrain.image_budget=3000"), *QUICK)
@@ -136,6 +143,13 @@ class _Benchmark:
         rivals = sorted(judged.keys() - {OURS, BASE, CONTROL}, key=lambda arm: judged[arm].auc, reverse=True)
         arms = Document(STUDY).data["pretrain"]["arms"]
         return {arm: arms[arm] for arm in (OURS, BASE, *rivals[:RIVALS], CONTROL)}
+
+    def _unequal_in_epochs(self) -> dict[str, Any]:
+        """Finalists whose step costs other passes than the base's: for them the same epochs mean another budget."""
+        study = self._finished("finalists")
+        passes = {arm: study.recorded(arm).get("passes") for arm in study.arms}
+        arms = self._finalists()
+        return {arm: arms[arm] for arm, number in passes.items() if number not in (None, passes[BASE])}
 
     def _epochs_of_base(self) -> int:
         return round(self._finished("finalists").recorded(BASE)["epochs"])
@@ -169,8 +183,8 @@ class _Benchmark:
         (self._parts / f"{self._dataset}-{stage}.md").write_text("\n".join(lines) + "\n")
 
     def _figures(self, stage: str, study: FinishedStudy) -> Iterator[str]:
-        """The report's own figures; that of the screening shows test and stays out."""
-        if stage == "screening":
+        """The report's own figures, where a study has all arms; those of the screening show test and stay out."""
+        if stage not in ("finalists", "vit"):
             return
         figures = self._workspace / "results" / study.plan.study.name / "figures"
         for name in ("differences", "learning_curve"):
@@ -199,25 +213,34 @@ def _screened(study: FinishedStudy) -> Iterator[str]:
     }
     first = next(iter(columns.values()))
     yield "Linear probes; `folds` are the training images that a probe has no labels of. Test is not looked at."
-    yield from _table(study, columns, arms=sorted(study.arms, key=lambda arm: first[arm].auc, reverse=True))
+    owner = dict.fromkeys(study.arms, study)
+    yield from _table(owner, columns, arms=sorted(study.arms, key=lambda arm: first[arm].auc, reverse=True))
 
 
-def _compared(study: FinishedStudy) -> Iterator[str]:
-    judged = study.judge("test")
+def _compared(studies: Sequence[FinishedStudy], *, strategies: tuple[str, ...] = ()) -> Iterator[str]:
+    """The arms of all studies; an arm of a later one takes the place of an earlier one's."""
+    judged: dict[Cell, Judged] = {}
+    owner: dict[str, FinishedStudy] = {}
+    for study in studies:
+        judged |= study.judge("test")
+        owner |= dict.fromkeys(study.arms, study)
     columns: dict[str, dict[str, Judged]] = {}
     for arm, strategy, budget in judged:
-        columns.setdefault(f"{strategy_title(strategy)} {budget}", {})[arm] = judged[arm, strategy, budget]
+        if not strategies or strategy in strategies:
+            columns.setdefault(f"{strategy_title(strategy)} {budget}", {})[arm] = judged[arm, strategy, budget]
     ordered = dict(sorted(columns.items(), key=lambda item: ("linear" not in item[0], float(item[0].split()[-1][:-1]))))
     yield "AUC on test."
-    yield from _table(study, ordered, arms=study.arms)
-    if BASE in study.arms:
+    yield from _table(owner, ordered, arms=tuple(owner))
+    if BASE in owner:
         gaps = {title: difference(of_arm[OURS], of_arm[BASE]) for title, of_arm in ordered.items()}
         worst = min(gaps, key=lambda title: gaps[title].value)
         yield ""
         yield f"Least of the differences between TriMix and its own base loss: {_signed(gaps[worst])} ({worst})."
 
 
-def _table(study: FinishedStudy, columns: Mapping[str, Mapping[str, Judged]], *, arms: Sequence[str]) -> Iterator[str]:
+def _table(
+    owner: Mapping[str, FinishedStudy], columns: Mapping[str, Mapping[str, Judged]], *, arms: Sequence[str]
+) -> Iterator[str]:
     yield (
         "Below each AUC TriMix minus this arm, paired, with a 95% interval over patients, pretrainings and label "
         "draws; bold: it excludes 0. Nothing is corrected for the number of comparisons."
@@ -227,9 +250,9 @@ def _table(study: FinishedStudy, columns: Mapping[str, Mapping[str, Judged]], *,
     yield f"|---|{'--:|' * (len(columns) + 3)}"
     for arm in arms:
         cells = [_shown(of_arm[arm], ours=of_arm[OURS], is_ours=arm == OURS) for of_arm in columns.values()]
-        facts = study.recorded(arm)
+        facts = owner[arm].recorded(arm)
         cost = (
-            [f"{study.seconds(arm):.0f}", f"{facts['passes']:.3g}", f"{facts['epochs']:.0f}"]
+            [f"{owner[arm].seconds(arm):.0f}", f"{facts['passes']:.3g}", f"{facts['epochs']:.0f}"]
             if "epochs" in facts
             else ["", "", ""]
         )
