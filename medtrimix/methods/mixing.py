@@ -44,9 +44,8 @@ def draw_mixing(
     """
     generator = np.random.default_rng([seed, step])
     partners = [generator.permutation(batch_size) for _ in range(originals - 1)]
-    if (
-        originals == 2
-    ):  # a Beta distribution by name: for small alpha it stays exact where Dirichlet's quotient is 0 / 0
+    if originals == 2:
+        # A Beta distribution by name: for small alpha it stays exact where Dirichlet's quotient is 0 / 0.
         first = generator.beta(alpha, alpha, size=batch_size if lambda_per == "sample" else 1)
         share_nK = np.stack([first, 1 - first], axis=1)
     else:
