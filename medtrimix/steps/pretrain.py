@@ -173,6 +173,7 @@ def _train(
         method,
         optimizer=torch.optim.AdamW(method.parameters(), lr=rates.learning_rate, weight_decay=rates.weight_decay),
         batch_at=batches.at,
+        after_step=method.after_step,
         fabric=fabric,
         options=LoopOptions(
             total_steps=total_steps,

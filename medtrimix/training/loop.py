@@ -76,6 +76,7 @@ def train(
     *,
     optimizer: torch.optim.Optimizer,
     batch_at: Callable[[int], BatchT],
+    after_step: Callable[[float], None],
     fabric: Fabric,
     options: LoopOptions,
     monitor: Monitor,
@@ -86,6 +87,7 @@ def train(
         method: a module that, called with a batch, returns its `Loss`: there is nothing to subclass.
         optimizer: over its parameters; each group's `lr` is the peak of the schedule.
         batch_at: the batch of a step, a pure function of the step.
+        after_step: called once after each optimiser step with the part of the training that is behind us, 0 to 1.
         fabric: device and precision.
         options: length and checkpoints.
         monitor: is told every step's loss and may stop the loop.
@@ -111,6 +113,7 @@ def train(
         optimizer_.zero_grad(set_to_none=True)
         fabric.backward(loss.total)
         optimizer_.step()
+        after_step((step + 1) / options.total_steps)
         monitor.step(step, total_steps=options.total_steps, terms=terms)
         stop = monitor.should_stop() and step + 1 < options.total_steps
         if stop or time.monotonic() - saved_at > options.checkpoint_every_s:
