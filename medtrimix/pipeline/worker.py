@@ -38,8 +38,8 @@ class Job:
 _stop: _Flag | None = None
 
 
-def prepare(stop: _Flag, parent: int, threads: int, gpus: int, numbers: Any) -> None:
-    """Initialises a worker: its share of the cores, its GPU, deaf to Ctrl-C, never outliving its parent."""
+def prepare(stop: _Flag, parent: int, threads: int, gpus: int, processes: int, numbers: Any) -> None:
+    """Initialises a worker: its share of the cores, its GPUs, deaf to Ctrl-C, never outliving its parent."""
     global _stop
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent asks us to stop, at a safe point
@@ -48,7 +48,9 @@ def prepare(stop: _Flag, parent: int, threads: int, gpus: int, numbers: Any) -> 
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(threads)
     if gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(numbers.get() % gpus)
+        first = numbers.get() * processes
+        mine = [(first + number) % gpus for number in range(processes)]
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, mine))
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
 
 

@@ -51,6 +51,10 @@ def batch_at(step: int) -> torch.Tensor:
     return torch.randn(8, 6, generator=torch.Generator().manual_seed(step))
 
 
+def ignored(progress: float) -> None:
+    """For modules that only learn by gradient."""
+
+
 def trained(checkpoint: Path, watch: Watch, *, every_s: float = 1e9, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     module = Noisy()
@@ -58,6 +62,7 @@ def trained(checkpoint: Path, watch: Watch, *, every_s: float = 1e9, seed: int =
         module,
         optimizer=torch.optim.AdamW(module.parameters(), lr=1e-2),
         batch_at=batch_at,
+        after_step=ignored,
         fabric=make_fabric(device="cpu", precision="fp32"),
         options=LoopOptions(total_steps=30, warmup_steps=3, checkpoint=checkpoint, checkpoint_every_s=every_s),
         monitor=watch,
@@ -107,6 +112,7 @@ def test_a_loss_that_is_not_a_number_ends_the_training(tmp_path: Path) -> None:
             module,
             optimizer=torch.optim.SGD(module.parameters(), lr=0.1),
             batch_at=batch_at,
+            after_step=ignored,
             fabric=make_fabric(device="cpu", precision="fp32"),
             options=LoopOptions(total_steps=2, warmup_steps=1, checkpoint=tmp_path / "c.pt"),
             monitor=Watch(),
