@@ -80,8 +80,7 @@ def make_fabric(*, device: str, precision: str, processes: int = 1) -> Fabric:
     names = {"fp32": "32-true", "bf16": "bf16-mixed"}
     strategy: DDPStrategy | Literal["auto"] = "auto"
     if processes > 1:
-        # Running statistics and queues are the same everywhere by themselves: nothing to send before every pass.
-        strategy = DDPStrategy(cluster_environment=TorchElasticEnvironment(), broadcast_buffers=False)
+        strategy = DDPStrategy(cluster_environment=TorchElasticEnvironment())  # it reads what `together` has set
     fabric = Fabric(accelerator=device, devices=processes, strategy=strategy, precision=names[precision])  # type: ignore[arg-type]
     fabric.launch()
     return fabric
