@@ -100,6 +100,7 @@ def trained(
     options: PretrainingOptions, *, folder: Path, watch: Watch, steps: int = STEPS, accumulate: int = 1
 ) -> WithAverage:
     method = build(options)
+    folder.mkdir(parents=True, exist_ok=True)
     averaged = WithAverage(method, network=method.encoder, after_step=method.after_step, decay=0.7)
     train(
         averaged,
