@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,6 +74,7 @@ class Watch:
         self.curve = {done: value for done, value in self.curve.items() if done < step}
 
     def step(self, step: int, *, total_steps: int, terms: Mapping[str, float]) -> None:
+        assert step < total_steps
         self.curve[step] = terms["loss"]
 
     def flush(self) -> None:
@@ -153,7 +153,9 @@ def normalised(axes: int, *, affine: bool) -> State:
 
 
 NORMALISATIONS = {
-    f"{axes} axes, {'affine' if affine else 'plain'}": (axes, affine) for axes in (0, 1, 2, 3) for affine in (True, False)
+    f"{axes} axes, {'affine' if affine else 'plain'}": (axes, affine)
+    for axes in (0, 1, 2, 3)
+    for affine in (True, False)
 }
 
 
@@ -197,16 +199,3 @@ def everything(folder: Path) -> dict[str, Any]:
         "resumed": stopped_and_resumed(folder / "parts", stop_after=2),
         "members": all_members(folder),
     }
-
-
-def die() -> None:
-    """A process that is lost in the middle of a training."""
-    torch.distributed.all_reduce(torch.ones(1))
-    os._exit(3)
-
-
-def wait_for_ever(folder: Path) -> None:
-    """A companion of a process that is about to be killed."""
-    (folder / "companion").write_text(str(os.getpid()))
-    torch.distributed.all_reduce(torch.ones(1))
-    torch.distributed.all_reduce(torch.ones(1))

@@ -1,4 +1,4 @@
-"""Batches cut into parts, averaged weights, the end of the schedule: what they are, and that they resume bit for bit."""
+"""Batches cut into parts, averaged weights, the end of the schedule: what they are, and that they resume exactly."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def averaged(decay: float = 0.8) -> tuple[WithAverage, list[float]]:
 
 
 def test_the_average_by_its_definition(tmp_path: Path) -> None:
-    """a = .8 a + .2 w after each step, from w after the first one; running statistics like weights."""
+    """It is a = .8 a + .2 w after each step, from w after the first one; running statistics like weights."""
     torch.manual_seed(0)
     module, told = averaged()
     seen: list[dict[str, torch.Tensor]] = []

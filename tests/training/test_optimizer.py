@@ -40,7 +40,7 @@ def test_lars_is_its_restatement(adapt: bool, weight_decay: float) -> None:
 
 
 def test_lars_by_hand() -> None:
-    # |w| = 5 for (3, 4); g = (0, 2), no decay: the trust is .02 * 5 / 2 = .05, the direction (0, .1), the step .3 of it.
+    # |w| = 5 for (3, 4); g = (0, 2), no decay: trust .02 * 5 / 2 = .05, direction (0, .1), the step .3 of it.
     # The second gradient is the same: |w| = sqrt(9 + 3.97^2) = 4.97603..., direction .02 * |w| = .0995206...,
     # momentum .9 * .1 + that = .1895206..., and w2 = 3.97 - .3 * .1895206... = 3.9131438...
     gradient = torch.tensor([0.0, 2.0], dtype=torch.float64)

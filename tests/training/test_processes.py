@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import lost_tasks
 import member_tasks
 import pytest
 import torch
@@ -38,9 +39,11 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> dict[str, State]:
 
 
 def furthest(found: State, expected: State) -> float:
-    """The largest difference between two states."""
+    """The largest difference between two states, for numbers above 1 as a share of the largest."""
     assert found.keys() == expected.keys()
-    return max(float((found[name] - expected[name]).abs().max()) for name in found)
+    return max(
+        float((found[name] - value).abs().max() / value.abs().max().clamp(min=1)) for name, value in expected.items()
+    )
 
 
 @pytest.mark.parametrize("name", [*MEMBERS, "accumulated"])
@@ -79,22 +82,24 @@ def test_all_stop_at_one_step_and_go_on_bit_for_bit(two: dict[str, Any]) -> None
 
 
 def test_a_lost_process_ends_the_training() -> None:
-    with (
-        pytest.raises(StepFailed, match="processes of a training died"),
-        together(2, others=member_tasks.die, args=(), device="cpu"),
-    ):
-        for _ in range(3):
-            torch.distributed.all_reduce(torch.ones(1))
+    with pytest.raises(StepFailed, match="processes of a training died"):
+        _leads()
     assert not torch.distributed.is_initialized()
     assert "RANK" not in os.environ
 
 
+def _leads() -> None:
+    with together(2, others=lost_tasks.die, args=(), device="cpu"):
+        for _ in range(3):
+            torch.distributed.all_reduce(torch.ones(1))
+
+
 _KILLED = """
-import sys, torch, member_tasks
+import sys, torch, lost_tasks
 from pathlib import Path
 from medtrimix.training.processes import together
 if __name__ == "__main__":
-    with together(2, others=member_tasks.wait_for_ever, args=(Path(sys.argv[1]),), device="cpu"):
+    with together(2, others=lost_tasks.wait_for_ever, args=(Path(sys.argv[1]),), device="cpu"):
         torch.distributed.all_reduce(torch.ones(1))
         (Path(sys.argv[1]) / "met").touch()
         import time; time.sleep(600)
@@ -107,15 +112,17 @@ def test_no_process_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
     parent = subprocess.Popen(
         [sys.executable, str(tmp_path / "killed.py"), str(tmp_path)], env={**os.environ, "PYTHONPATH": path}
     )
-    _wait_until((tmp_path / "met").exists)
-    companion = int((tmp_path / "companion").read_text())
-    assert _alive(companion)
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
+    try:
+        _wait_until((tmp_path / "met").exists)
+        companion = int((tmp_path / "companion").read_text())
+        assert _alive(companion)
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
     _wait_until(lambda: not _alive(companion))
 
 
-def _wait_until(condition: Any, *, patience_s: float = 120.0) -> None:
+def _wait_until(condition: Any, *, patience_s: float = 300.0) -> None:
     until = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < until, "waited in vain"
