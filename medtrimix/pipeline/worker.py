@@ -48,10 +48,13 @@ def prepare(stop: _Flag, parent: int, threads: int, gpus: int, processes: int, n
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(threads)
     if gpus:
-        first = numbers.get() * processes
-        mine = [(first + number) % gpus for number in range(processes)]
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, mine))
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus_of(numbers.get(), gpus=gpus, each=processes)))
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def gpus_of(worker: int, *, gpus: int, each: int) -> list[int]:
+    """Numbers of the GPUs of a worker, `each` side by side; with more workers than that, some share theirs."""
+    return [(worker * each + number) % gpus for number in range(each)]
 
 
 def _die_with(parent: int) -> None:
