@@ -27,6 +27,7 @@ from medtrimix.nets.options import EncoderOptions
 from medtrimix.steps import ingest, pretrain, split
 from medtrimix.steps.context import Context, Recorder
 from medtrimix.steps.numerics import Numerics
+from medtrimix.training.options import AdamWOptions
 
 METHODS: dict[str, PretrainingOptions] = {"simclr": SimCLROptions(), "trimix": TriMixOptions()}
 ENCODER = EncoderOptions(name="resnet18", width=0.25)
@@ -103,7 +104,7 @@ def pretraining(inputs: pretrain.Inputs, *, shape: Shape, method: str, steps: in
         batch_size=shape.batch,
         image_budget=round(_built(options, shape=shape).passes_per_step * shape.batch * (_WARM + steps)),
         epochs=None,
-        optimizer=pretrain.OptimizerOptions(),
+        optimizer=AdamWOptions(),
         numerics=Numerics(device="cpu", precision="fp32"),
         seed=1,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 
-def warmup_cosine(step: int, *, total_steps: int, warmup_steps: int) -> float:
-    """Factor on the base learning rate: linear from near 0 to 1, then half a cosine down to 0.
+def warmup_cosine(step: int, *, total_steps: int, warmup_steps: int, final: float = 0.0) -> float:
+    """Factor on the base learning rate: linear from near 0 to 1, then half a cosine down to `final`.
 
     Source: SGDR, arXiv 1608.03983, eq. 5, one cycle.
 
@@ -16,4 +16,4 @@ def warmup_cosine(step: int, *, total_steps: int, warmup_steps: int) -> float:
     if step < warmup_steps:
         return (step + 1) / warmup_steps
     progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
-    return 0.5 * (1.0 + math.cos(math.pi * progress))
+    return final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * progress))

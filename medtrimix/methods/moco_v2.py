@@ -31,21 +31,23 @@ class MoCoV2(Method):
         self.projector = build_projector(options.projector, in_dim=encoder.dim)
         self.teacher = Teacher(encoder, self.projector, momentum=options.momentum, constant=True)
         self.register_buffer("queue_QE", normalize(torch.randn(options.queue, options.projector.dim), dim=1))
-        self._new_keys: Tensor | None = None
+        self._new_keys: list[Tensor] = []  # of this optimiser step, which may have several batches
 
     def loss(self, batch: ViewBatch) -> StepLoss:
         """One term, `info_nce`."""
         query_BE = self.projector(self.encoder(batch.view1_BCHW))
         key_BE = self._keys(batch)
-        self._new_keys = normalize(key_BE.float(), dim=1)
+        if torch.is_grad_enabled():  # a look at the loss alone leaves no keys
+            self._new_keys.append(normalize(key_BE.float(), dim=1))
         contrast = contrast_with_queue(query_BE, key_BE, self.queue_QE, temperature=self.temperature)
         return sum_of({"info_nce": contrast.mean()})
 
     def after_step(self, progress: float) -> None:
-        """The teacher follows, and the keys of the last batch take the place of the oldest ones."""
+        """The teacher follows, and the keys of the step's batches take the place of the oldest ones."""
         self.teacher.follow(self.encoder, self.projector, progress=progress)
-        assert self._new_keys is not None, "a step comes before"
-        self.queue_QE.copy_(torch.cat([self._new_keys, self.queue_QE])[: len(self.queue_QE)])
+        assert self._new_keys, "a step comes before"
+        self.queue_QE.copy_(torch.cat([*reversed(self._new_keys), self.queue_QE])[: len(self.queue_QE)])
+        self._new_keys.clear()
 
     def _keys(self, batch: ViewBatch) -> Tensor:
         """The teacher's embeddings of the second views, without gradient."""

@@ -12,6 +12,7 @@ and actual embeddings. The rest is chosen here, each choice an option. The defau
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -26,6 +27,7 @@ from medtrimix.methods.options import TriMixOptions
 from medtrimix.methods.teacher import Teacher
 from medtrimix.methods.two_view import TwoView
 from medtrimix.nets.batchnorm import running_statistics_kept
+from medtrimix.nets.sharing import on_whole_batch
 
 _TEACHER_MOMENTUM = 0.99
 _PASSES_OF_CLEAN_VIEWS = {"both": 2, "second": 1, "teacher": 1 / 3}
@@ -127,7 +129,10 @@ class TriMix(Method):
         if self.options.mixing == "hidden":
             stages = self.encoder.stages
             stage = stages[batch.step % len(stages)]
-            handle = stage.register_forward_hook(lambda _stage, _given, maps: mix(maps, mixing=mixing))
+            mixed = partial(mix, mixing=mixing)
+            handle = stage.register_forward_hook(
+                lambda _stage, _given, maps: on_whole_batch(mixed, maps, total=len(batch.view1_BCHW))
+            )
             try:
                 return self.encoder(batch.view1_BCHW), mixing
             finally:

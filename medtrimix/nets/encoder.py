@@ -9,6 +9,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from medtrimix.nets.options import EncoderOptions, EncoderSpec
+from medtrimix.nets.sharing import in_shares
 
 _BLOCKS: dict[str, tuple[str, list[int]]] = {
     "resnet10": ("basic", [1, 1, 1, 1]),
@@ -21,6 +22,8 @@ _PUBLISHED_CHANNELS = (64, 128, 256, 512)
 
 class Encoder(nn.Module):
     """A ResNet without its classifier: image_BCHW (or image_BCDHW), float -> embedding_BE.
+
+    Where a training runs in several processes, they share each training pass: see `medtrimix.nets.sharing`.
 
     Attributes:
         spec: how it was built.
@@ -40,7 +43,7 @@ class Encoder(nn.Module):
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """Embeddings, shape (B, dim): the mean over positions of the last feature map."""
-        embedding_BE: Tensor = self.net(image_BCHW)
+        embedding_BE: Tensor = in_shares(self.net, image_BCHW) if self.training else self.net(image_BCHW)
         return embedding_BE
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from medtrimix.errors import InputError
 from medtrimix.pipeline.study import ComputeOptions
 
 _GPUS = Path("/proc/driver/nvidia/gpus")
@@ -23,8 +24,9 @@ class Machine:
         device: `cpu` or `cuda`.
         precision: `fp32` or `bf16`.
         workers: tasks at a time.
-        threads: of each worker.
-        gpus: how many; worker i uses GPU i modulo this.
+        threads: of each process of a worker.
+        gpus: how many; worker i uses `processes` of them from number i * processes, modulo this.
+        processes: of each pretraining, of which a worker is the first.
     """
 
     device: Literal["cpu", "cuda"]
@@ -32,10 +34,16 @@ class Machine:
     workers: int
     threads: int
     gpus: int
+    processes: int = 1
 
 
 def resolve(options: ComputeOptions) -> Machine:
-    """The machine as the options want it used."""
+    """The machine as the options want it used.
+
+    Raises:
+        InputError: fewer GPUs than a pretraining wants.
+    """
+    processes = options.processes_per_training
     cores = len(os.sched_getaffinity(0))
     gpus = len(list(_GPUS.iterdir())) if _GPUS.is_dir() else 0
     device: Literal["cpu", "cuda"] = "cuda" if gpus else "cpu"
@@ -44,10 +52,13 @@ def resolve(options: ComputeOptions) -> Machine:
     precision: Literal["fp32", "bf16"] = "bf16" if device == "cuda" or _cpu_has_bf16() else "fp32"
     if options.precision != "auto":
         precision = options.precision
-    workers = max(1, gpus) if device == "cuda" else min(cores, _MOST_WORKERS)
+    if device == "cuda" and gpus and gpus < processes:
+        raise InputError(f"there are {gpus} GPUs for {processes} processes.", where="compute.processes_per_training")
+    workers = max(1, (gpus if device == "cuda" else min(cores, _MOST_WORKERS)) // processes)
     if options.workers != "auto":
         workers = options.workers
-    return Machine(device=device, precision=precision, workers=workers, threads=max(1, cores // workers), gpus=gpus)
+    threads = max(1, cores // (workers * processes))
+    return Machine(device=device, precision=precision, workers=workers, threads=threads, gpus=gpus, processes=processes)
 
 
 def _cpu_has_bf16() -> bool:

@@ -197,6 +197,10 @@ def _add_pretrain(
         image_budget=None if shared.epochs else shared.image_budget,
         epochs=shared.epochs,
         optimizer=shared.optimizer,
+        accumulate=shared.accumulate,
+        ema=shared.ema,
+        compiled=study.compute.compile,
+        processes=study.compute.processes_per_training,
         numerics=numerics,
         seed=seed,
     )

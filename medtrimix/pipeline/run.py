@@ -80,11 +80,12 @@ class _Runner:
         numbers = context.Queue()
         for number in range(plan.machine.workers):
             numbers.put(number)
+        machine = plan.machine
         self._pool = ProcessPoolExecutor(
             max_workers=plan.machine.workers,
             mp_context=context,
             initializer=worker.prepare,
-            initargs=(self._stop, os.getpid(), plan.machine.threads, plan.machine.gpus, numbers),
+            initargs=(self._stop, os.getpid(), machine.threads, machine.gpus, machine.processes, numbers),
         )
 
     def run(self) -> None:

@@ -18,11 +18,11 @@ from medtrimix.errors import ConfigError, Problem, SourceError
 from medtrimix.ingest.options import SERVICE, DataOptions
 from medtrimix.ingest.pacs.service import parse_service
 from medtrimix.lowlabel.options import FinetuneOptions, LinearOptions, StrategyOptions
-from medtrimix.methods.options import ArmOptions
+from medtrimix.methods.options import ArmOptions, TriMixOptions
 from medtrimix.nets.options import EncoderOptions
 from medtrimix.phantom.options import AnyPhantom, PhantomOptions
-from medtrimix.steps.pretrain import OptimizerOptions
 from medtrimix.tracking.options import TrackingOptions
+from medtrimix.training.options import AdamWOptions, OptimizerOptions
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -54,6 +54,11 @@ class PretrainOptions(Config):
         epochs: passes over the training images instead, the same for every arm, however many passes through the
             encoder its method needs.
         seeds: how often each arm is pretrained, from other first weights, in another order; arms are paired.
+        batch_size: images of an optimiser step.
+        accumulate: parts of equal size that this batch is cut into to save memory, each a batch of its own to the
+            method; their gradients are averaged.
+        ema: share, 0 to 1, that a moving average of the encoder keeps at each step; the average is then what is
+            learned from. 0 switches it off.
     """
 
     encoder: EncoderOptions = EncoderOptions()
@@ -62,13 +67,24 @@ class PretrainOptions(Config):
     image_budget: int = Field(default=200_000, ge=1)
     epochs: int | None = Field(default=None, ge=1)
     seeds: int = Field(default=1, ge=1)
-    optimizer: OptimizerOptions = OptimizerOptions()
+    accumulate: int = Field(default=1, ge=1)
+    ema: float = Field(default=0.0, ge=0.0, lt=1.0)
+    optimizer: OptimizerOptions = AdamWOptions()
     arms: Annotated[Mapping[Name, ArmOptions], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
         if self.epochs is not None and "image_budget" in self.model_fields_set:
             raise ValueError("takes image_budget or epochs, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_of_one_size(self) -> Self:
+        if self.batch_size % self.accumulate or self.batch_size < 2 * self.accumulate:
+            raise ValueError(
+                f"batch_size {self.batch_size} can't be cut into accumulate: {self.accumulate} equal parts "
+                "of 2 images or more"
+            )
         return self
 
 
@@ -122,12 +138,22 @@ class ComputeOptions(Config):
             instructions.
         workers: tasks at a time; `auto`: one per GPU, or one per core (8 at most), each with its share of the cores.
         checkpoint_every_s: seconds of pretraining that a kill may cost; no result depends on it.
+        processes_per_training: processes (on a GPU machine as many GPUs) that share each pretraining.
+        compile: pretrain through torch.compile, which needs a C++ compiler.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     workers: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     checkpoint_every_s: float = Field(default=20.0, ge=0)
+    processes_per_training: int = Field(default=1, ge=1)
+    compile: bool = False
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Self:
+        if self.compile and self.processes_per_training > 1:
+            raise ValueError("takes compile or processes_per_training, not both")
+        return self
 
 
 class Study(Config):
@@ -152,6 +178,14 @@ class Study(Config):
     evaluate: EvaluateOptions = EvaluateOptions()
     compute: ComputeOptions = ComputeOptions()
     tracking: TrackingOptions = TrackingOptions()
+
+    @model_validator(mode="after")
+    def _can_be_compiled(self) -> Self:
+        """torch.compile doesn't see hooks that come and go, by which feature maps are mixed."""
+        hidden = [n for n, o in self.pretrain.arms.items() if isinstance(o, TriMixOptions) and o.mixing == "hidden"]
+        if self.compute.compile and hidden:
+            raise ValueError(f"compute.compile does not go with mixing: hidden, as in arm {hidden[0]}")
+        return self
 
 
 def load_study(path: Path, *, overrides: tuple[str, ...] = ()) -> Study:

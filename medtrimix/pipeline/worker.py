@@ -38,8 +38,8 @@ class Job:
 _stop: _Flag | None = None
 
 
-def prepare(stop: _Flag, parent: int, threads: int, gpus: int, numbers: Any) -> None:
-    """Initialises a worker: its share of the cores, its GPU, deaf to Ctrl-C, never outliving its parent."""
+def prepare(stop: _Flag, parent: int, threads: int, gpus: int, processes: int, numbers: Any) -> None:
+    """Initialises a worker: its share of the cores, its GPUs, deaf to Ctrl-C, never outliving its parent."""
     global _stop
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent asks us to stop, at a safe point
@@ -48,8 +48,13 @@ def prepare(stop: _Flag, parent: int, threads: int, gpus: int, numbers: Any) -> 
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(threads)
     if gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(numbers.get() % gpus)
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus_of(numbers.get(), gpus=gpus, each=processes)))
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def gpus_of(worker: int, *, gpus: int, each: int) -> list[int]:
+    """Numbers of the GPUs of a worker, `each` side by side; with more workers than that, some share theirs."""
+    return [(worker * each + number) % gpus for number in range(each)]
 
 
 def _die_with(parent: int) -> None:

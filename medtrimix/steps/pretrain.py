@@ -12,11 +12,13 @@ from pydantic import Field
 from medtrimix.augment.options import AugmentOptions, Normalisation
 from medtrimix.config import model
 from medtrimix.config.files import replacing, write_json
+from medtrimix.errors import InputError
 from medtrimix.methods.options import ArmOptions, NoneOptions, PretrainingOptions
 from medtrimix.nets.options import EncoderOptions
 from medtrimix.steps import ingest, split
 from medtrimix.steps.context import Context
 from medtrimix.steps.numerics import Numerics
+from medtrimix.training.options import OptimizerOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,26 +35,16 @@ CHECKPOINT = "checkpoint.pt"
 _SHEET_IMAGES = 6
 
 
-class OptimizerOptions(model.Config):
-    """AdamW with linear warm-up and cosine decay.
-
-    Attributes:
-        learning_rate: at the peak.
-        weight_decay: decoupled, on every parameter.
-        warmup: fraction of the steps.
-    """
-
-    learning_rate: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=1e-4, ge=0)
-    warmup: float = Field(default=0.05, ge=0, lt=1)
-
-
 class Config(model.Config):
     """One arm.
 
     Attributes:
         image_budget: images through the encoder, so that methods with two and with three passes do the same work.
         epochs: passes over the images instead; one of the two is None.
+        accumulate: parts that the batch of a step is cut into, each a batch of its own to the method.
+        ema: share that the average of the encoder keeps at each step; 0: the encoder itself is saved.
+        compiled: whether the encoder goes through torch.compile.
+        processes: that share the training.
         seed: of the first weights, the order of images, their augmentation and their mixing.
     """
 
@@ -63,6 +55,10 @@ class Config(model.Config):
     image_budget: int | None
     epochs: int | None
     optimizer: OptimizerOptions
+    accumulate: int = Field(default=1, ge=1)
+    ema: float = Field(default=0.0, ge=0.0, lt=1.0)
+    compiled: bool = False
+    processes: int = Field(default=1, ge=1)
     numerics: Numerics
     seed: int
 
@@ -108,33 +104,61 @@ def load_arm(folder: Path) -> Arm:
 
 def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     """Trains the encoder, or leaves it at its first weights for the method `none`."""
-    import torch
-
     from medtrimix.augment.measure import measure_normalisation
     from medtrimix.data.store import ArrayStore
-    from medtrimix.nets.encoder import build_encoder
     from medtrimix.nets.weights import save_encoder
+    from medtrimix.training.processes import together
 
     store = ArrayStore.open(ingest.store_folder(inputs.ingest))
-    channels, *image_size = store.image_shape
-    torch.manual_seed(config.seed)
-    encoder = build_encoder(config.encoder, channels=channels, image_size=tuple(image_size))
     rows_N = split.rows_of_side(inputs.split, "train")
     arm = Arm(pretrained=config.method.method != "none", normalisation=measure_normalisation(store.images, rows=rows_N))
+    encoder = _first_encoder(config, store=store)
     if not isinstance(config.method, NoneOptions):
-        _train(
-            encoder,
-            config.method,
-            config=config,
-            store=store,
-            rows_N=rows_N,
-            normalisation=arm.normalisation,
-            out=out,
-            context=context,
-        )
+        given = (config.model_dump_json(), inputs, arm.normalisation.model_dump_json(), out)
+        with together(config.processes, others=_take_part, args=given, device=config.numerics.device):
+            _train(
+                encoder,
+                config.method,
+                config=config,
+                store=store,
+                rows_N=rows_N,
+                normalisation=arm.normalisation,
+                out=out,
+                context=context,
+            )
     save_encoder(encoder, stem=encoder_stem(out))
     write_json(out / "arm.json", arm.model_dump(mode="json"))
     context.recorder.params.update({"method": config.method.method, "encoder": config.encoder.name})
+
+
+def _first_encoder(config: Config, *, store: ArrayStore) -> Encoder:
+    """With its first weights; leaves torch's generator where the method's heads are drawn from."""
+    import torch
+
+    from medtrimix.nets.encoder import build_encoder
+
+    channels, *image_size = store.image_shape
+    torch.manual_seed(config.seed)
+    return build_encoder(config.encoder, channels=channels, image_size=tuple(image_size))
+
+
+def _take_part(config_json: str, inputs: Inputs, normalisation_json: str, out: Path) -> None:
+    """The same training in another process, which writes nothing."""
+    from medtrimix.data.store import ArrayStore
+
+    config = Config.model_validate_json(config_json)
+    assert not isinstance(config.method, NoneOptions)
+    store = ArrayStore.open(ingest.store_folder(inputs.ingest))
+    _train(
+        _first_encoder(config, store=store),
+        config.method,
+        config=config,
+        store=store,
+        rows_N=split.rows_of_side(inputs.split, "train"),
+        normalisation=Normalisation.model_validate_json(normalisation_json),
+        out=out,
+        context=None,
+    )
 
 
 def _train(
@@ -146,60 +170,100 @@ def _train(
     rows_N: npt.NDArray[np.int64],
     normalisation: Normalisation,
     out: Path,
-    context: Context,
+    context: Context | None,
 ) -> None:
-    import torch
-
+    """Trains the encoder in place; without a context some other process does the writing."""
     from medtrimix.augment.views import Augmenter
     from medtrimix.methods.table import build_method
     from medtrimix.nets.memory import weights_channels_last
+    from medtrimix.nets.sharing import share_batch_statistics
+    from medtrimix.training.average import WithAverage
     from medtrimix.training.loop import LoopOptions, make_fabric, train
+    from medtrimix.training.optimizer import build_optimizer
     from medtrimix.training.order import StepOrder
 
+    if config.processes > 1:
+        share_batch_statistics(encoder)
     method = weights_channels_last(build_method(options, encoder=encoder))
-    batch_size = min(config.batch_size, len(rows_N))
-    images_per_step = batch_size * method.passes_per_step
-    order = StepOrder(rows_N, batch_size=batch_size, seed=config.seed)
+    trained: Method | WithAverage = method
+    if config.ema:
+        trained = WithAverage(method, network=encoder, after_step=method.after_step, decay=config.ema)
+    if config.compiled:
+        encoder.net.compile()
+    _check_parts(config, images=len(rows_N))
+    order = StepOrder(rows_N, batch_size=config.batch_size, seed=config.seed, parts=config.accumulate)
+    images_per_step = order.batch_size * method.passes_per_step
     if config.image_budget is not None:
         total_steps = max(1, int(config.image_budget / images_per_step))
     else:
         assert config.epochs is not None
         total_steps = config.epochs * order.steps_per_epoch
-    fabric = make_fabric(device=config.numerics.device, precision=config.numerics.precision)
+    numerics = config.numerics
+    fabric = make_fabric(device=numerics.device, precision=numerics.precision, processes=config.processes)
     augmenter = Augmenter(config.augment, normalisation=normalisation, seed=config.seed)
-    batches = _Batches(store, order=order, augmenter=augmenter, total_steps=total_steps, device=fabric.device)
+    batches = _Batches(
+        store,
+        order=order,
+        augmenter=augmenter,
+        total=total_steps * config.accumulate,
+        device=fabric.device,
+    )
     rates = config.optimizer
     train(
-        method,
-        optimizer=torch.optim.AdamW(method.parameters(), lr=rates.learning_rate, weight_decay=rates.weight_decay),
+        trained,
+        optimizer=build_optimizer(rates, of=method),
         batch_at=batches.at,
-        after_step=method.after_step,
+        after_step=trained.after_step,
         fabric=fabric,
         options=LoopOptions(
             total_steps=total_steps,
             warmup_steps=round(rates.warmup * total_steps),
             checkpoint=out / CHECKPOINT,
-            checkpoint_every_s=context.checkpoint_every_s,
+            checkpoint_every_s=context.checkpoint_every_s if context else 0.0,
+            final_learning_rate=rates.final_learning_rate,
+            accumulate=config.accumulate,
         ),
-        monitor=_Monitor(context, images_per_step=images_per_step),
+        monitor=_Monitor(context, images_per_step=images_per_step) if context else _Silent(),
     )
+    if context is None:
+        return
+    if isinstance(trained, WithAverage):
+        trained.hand_over()
     _save_views(method, batches, rows_N=rows_N, out=out)
     epochs = total_steps / order.steps_per_epoch
     context.recorder.metrics.update({"steps": total_steps, "epochs": epochs, "images": total_steps * images_per_step})
 
 
+def _check_parts(config: Config, *, images: int) -> None:
+    """Every batch that a method sees has at least two images."""
+    if min(config.batch_size, images) // config.accumulate < 2:
+        raise InputError(
+            f"{min(config.batch_size, images)} images can't be cut into {config.accumulate} batches of 2 or more.",
+            where="pretrain.accumulate",
+        )
+
+
 class _Batches:
-    """Two augmented views of the images of a step, a pure function of the step."""
+    """Two augmented views of the images of a batch, a pure function of its number, 0 to `total`.
+
+    Several processes make the views of some images each, and all get all of them.
+    """
 
     def __init__(
-        self, store: ArrayStore, *, order: StepOrder, augmenter: Augmenter, total_steps: int, device: torch.device
+        self, store: ArrayStore, *, order: StepOrder, augmenter: Augmenter, total: int, device: torch.device
     ) -> None:
         self._store, self._order, self._augmenter = store, order, augmenter
-        self._total_steps, self._device = total_steps, device
+        self._total, self._device = total, device
 
-    def at(self, step: int) -> ViewBatch:
-        """The batch of a step."""
-        return self.views(self.images(self._order.rows(step)), step=step, rows_B=self._order.rows(step))
+    def at(self, number: int) -> ViewBatch:
+        """The batch of a number."""
+        from medtrimix.nets.sharing import gather, own_rows
+
+        rows_B = self._order.rows(number)
+        own_B = rows_B[own_rows(len(rows_B))]
+        own = self.views(self.images(own_B), step=number, rows_B=own_B)
+        view1_BCHW, view2_BCHW = (gather(view, total=len(rows_B)) for view in (own.view1_BCHW, own.view2_BCHW))
+        return own._replace(view1_BCHW=view1_BCHW, view2_BCHW=view2_BCHW)
 
     def images(self, rows_B: npt.NDArray[np.int64]) -> torch.Tensor:
         """Stored images, uint8, on the device."""
@@ -222,7 +286,7 @@ class _Batches:
         view1_BCHW, view2_BCHW = (
             self._augmenter.view(image_BCHW, epoch=self._order.epoch(step), rows_B=rows_B, view=view) for view in (1, 2)
         )
-        progress = step / self._total_steps
+        progress = step / self._total
         return ViewBatch(view1_BCHW, view2_BCHW, progress=progress, seed=self._augmenter.seed, step=step)
 
 
@@ -240,6 +304,19 @@ class _Monitor:
         images = self._images_per_step
         self._recorder.curve(step, values={**terms, "images": round((step + 1) * images)})
         self._recorder.progress(round((step + 1) * images), round(total_steps * images), unit="images")
+
+
+class _Silent:
+    """The monitor of a process that writes nothing."""
+
+    def rewind(self, step: int) -> None: ...
+
+    def step(self, step: int, *, total_steps: int, terms: Mapping[str, float]) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def should_stop(self) -> bool:
+        return False
 
 
 def _save_views(method: Method, batches: _Batches, *, rows_N: npt.NDArray[np.int64], out: Path) -> None:

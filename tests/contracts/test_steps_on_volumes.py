@@ -18,6 +18,7 @@ from medtrimix.nets.options import EncoderOptions
 from medtrimix.steps import embed, ingest, learn, pretrain, split
 from medtrimix.steps.context import Context, Recorder
 from medtrimix.steps.numerics import Numerics
+from medtrimix.training.options import AdamWOptions
 
 SHAPE = (1, 10, 12, 14)
 COUNT = 90
@@ -59,7 +60,7 @@ def pretrained(studied: Path, method: PretrainingOptions | NoneOptions, *, out: 
         augment=AugmentOptions(preset="ct"),
         batch_size=25,
         image_budget=300,
-        optimizer=pretrain.OptimizerOptions(),
+        optimizer=AdamWOptions(),
         numerics=NUMERICS,
         seed=1,
     )

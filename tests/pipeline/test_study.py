@@ -117,6 +117,12 @@ def test_pretrainings_and_label_seeds_make_cells(monkeypatch: pytest.MonkeyPatch
         (("pretrain.epochs=3",), "takes image_budget or epochs, not both"),
         (("learn.label_seeds=[4, 1, 2]",), "label_seeds has 3 numbers for 2 budgets"),
         (("learn.label_seeds=0",), "label_seeds"),
+        (("pretrain.batch_size=10", "pretrain.accumulate=4"), "batch_size 10 can't be cut into accumulate: 4"),
+        (("pretrain.batch_size=4", "pretrain.accumulate=4"), "parts of 2 images or more"),
+        (("compute.compile=true", "compute.processes_per_training=2"), "compile or processes_per_training, not both"),
+        (("compute.compile=true", "pretrain.arms.trimix.mixing=hidden"), "does not go with mixing: hidden"),
+        (("pretrain.optimizer.name=adam",), "adamw"),
+        (("pretrain.ema=1.0",), "pretrain.ema"),
     ],
 )
 def test_lengths_and_seeds_that_contradict(overrides: tuple[str, ...], complaint: str) -> None:
