@@ -9,16 +9,21 @@ from pydantic import Field
 from medtrimix.config.model import Config
 
 
+EncoderName = Literal["resnet10", "resnet18", "resnet34", "resnet50", "densenet121", "efficientnet_b0", "vit"]
+
+
 class EncoderOptions(Config):
     """The network that turns an image into an embedding.
 
     Attributes:
-        name: depth and kind of MONAI's ResNet.
-        width: factor on the published numbers of channels (64, 128, 256, 512); 0.25 suits a CPU. Below 0.125 strided
-            1x1 convolutions of fewer than 8 channels in channels_last order corrupt memory (torch 2.13, oneDNN, AVX2).
+        name: depth and kind.
+        width: factor on the published numbers of channels; 0.25 suits a CPU. Of a ResNet 64, 128, 256, 512; of
+            DenseNet-121 64 at first and 32 more in each layer; EfficientNet-B0's rounded to multiples of 8; of the
+            transformer 768 in 12 heads, rounded to whole heads. Below 0.125 strided 1x1 convolutions of fewer than 8
+            channels in channels_last order corrupt memory (torch 2.13, oneDNN, AVX2).
     """
 
-    name: Literal["resnet10", "resnet18", "resnet34", "resnet50"] = "resnet18"
+    name: EncoderName = "resnet18"
     width: float = Field(default=1.0, ge=0.125, le=4.0)
 
 
@@ -57,7 +62,8 @@ class EncoderSpec(Config):
     Attributes:
         options: kind and width.
         channels: of the images, 1 grey or 3 RGB.
-        image_size: rows and columns (before them slices) in pixels. It decides the stem; other sizes can be fed.
+        image_size: rows and columns (before them slices) in pixels. It decides the stem, or the size of patches; other
+            sizes can be fed.
         spatial_dims: 2 for images, 3 for volumes.
     """
 
@@ -68,5 +74,5 @@ class EncoderSpec(Config):
 
     @property
     def small_images(self) -> bool:
-        """True where the stem is 3x3 with stride 1, then pooling."""
+        """True where the stem halves the resolution once less than published."""
         return max(self.image_size) <= (SMALL_IMAGE_PX if self.spatial_dims == 2 else SMALL_VOLUME_PX)
