@@ -132,6 +132,24 @@ class IMixOptions(Config):
     projector: ProjectorOptions = ProjectorOptions()
 
 
+class MAEOptions(Config):
+    """Masked autoencoder: from a few patches of an image, draw the others. For the encoder `vit` only.
+
+    Attributes:
+        mask_ratio: part of the patches that the encoder does not see; .75 as published.
+        targets: `normalised` standardises the pixels of each patch, as published; or the `pixels` themselves.
+        decoder_dim: width of the decoder. Published 512 beside an encoder of 1,024; the encoder's is 192 at width .25.
+        decoder_depth: its blocks; published 8. A deeper one leaves more of the drawing to the decoder, and the encoder
+            better for linear probes.
+    """
+
+    method: Literal["mae"] = "mae"
+    mask_ratio: float = Field(default=0.75, gt=0.0, lt=1.0)
+    targets: Literal["normalised", "pixels"] = "normalised"
+    decoder_dim: int = Field(default=128, ge=32, multiple_of=32)
+    decoder_depth: int = Field(default=4, ge=1, le=24)
+
+
 _TEMPERATURE_IN_TRIMIX = 0.5
 
 
@@ -222,5 +240,5 @@ class NoneOptions(Config):
     method: Literal["none"] = "none"
 
 
-PretrainingOptions = TriMixOptions | TwoViewOptions | MoCoV2Options | MixedBarlowTwinsOptions | IMixOptions
+PretrainingOptions = TriMixOptions | TwoViewOptions | MoCoV2Options | MixedBarlowTwinsOptions | IMixOptions | MAEOptions
 ArmOptions = Annotated[PretrainingOptions | NoneOptions, Field(discriminator="method")]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, avg_pool3d
 
 from medtrimix.nets.backbone import Backbone, quiet_monai
 from medtrimix.nets.options import EncoderSpec
@@ -25,12 +26,30 @@ def densenet121(spec: EncoderSpec) -> Backbone:
     )
     dim = net.class_layers.out.in_features
     net.class_layers.out = nn.Identity()
-    if spec.small_images:
-        stem = net.features.conv0
-        net.features.conv0 = type(stem)(spec.channels, stem.out_channels, kernel_size=3, padding=1, bias=False)
+    stem = net.features.conv0
+    if stem.kernel_size != spec.stem_kernel:
+        net.features.conv0 = type(stem)(
+            spec.channels,
+            stem.out_channels,
+            kernel_size=spec.stem_kernel,
+            stride=1 if spec.small_images else 2,
+            padding=tuple(size // 2 for size in spec.stem_kernel),
+            bias=False,
+        )
         nn.init.kaiming_normal_(net.features.conv0.weight)  # as MONAI draws the others
     for number in (1, 2, 3):
-        # An odd row would be dropped, and of a map of one row nothing would be left: volumes of few slices get there.
-        net.features.get_submodule(f"transition{number}.pool").ceil_mode = True
+        net.features.get_submodule(f"transition{number}").pool = _Halving()
     stages = ("features.transition1", "features.transition2", "features.transition3", "features.norm5")
     return Backbone(net, dim=dim, stages=stages)
+
+
+class _Halving(nn.Module):
+    """Means of 2 x 2 pixels, at the far end of what is there.
+
+    The published pooling drops an odd row, and of a map of one row leaves nothing: volumes of few slices get there.
+    """
+
+    def forward(self, map_BCHW: Tensor) -> Tensor:
+        """Each side halved, rounded up."""
+        pool = avg_pool2d if map_BCHW.ndim == 4 else avg_pool3d
+        return pool(map_BCHW, [min(2, side) for side in map_BCHW.shape[2:]], ceil_mode=True)

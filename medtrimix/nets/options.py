@@ -56,6 +56,14 @@ against .864 and .897.
 """
 
 
+THIN_VOLUME = 8
+"""Volumes of fewer slices get a stem of 3 x 7 x 7.
+
+The gradient of a 7 x 7 x 7 convolution of stride 2 is wrong for 6 and 7 slices, and for 5 it corrupts memory (torch 2.13,
+oneDNN, AVX2).
+"""
+
+
 class EncoderSpec(Config):
     """All that is needed to build an encoder again: its options, and the images that it was built for.
 
@@ -76,3 +84,10 @@ class EncoderSpec(Config):
     def small_images(self) -> bool:
         """True where the stem halves the resolution once less than published."""
         return max(self.image_size) <= (SMALL_IMAGE_PX if self.spatial_dims == 2 else SMALL_VOLUME_PX)
+
+    @property
+    def stem_kernel(self) -> tuple[int, ...]:
+        """Size of the first convolution of ResNets and DenseNets."""
+        if self.small_images:
+            return (3,) * self.spatial_dims
+        return (7, 7) if self.spatial_dims == 2 else (3 if self.image_size[0] < THIN_VOLUME else 7, 7, 7)

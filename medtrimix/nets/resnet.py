@@ -25,7 +25,7 @@ def resnet(spec: EncoderSpec) -> Backbone:
         block_inplanes=[round(channels * spec.options.width) for channels in _PUBLISHED_CHANNELS],
         spatial_dims=spec.spatial_dims,
         n_input_channels=spec.channels,
-        conv1_t_size=3 if spec.small_images else 7,
+        conv1_t_size=spec.stem_kernel,
         conv1_t_stride=1 if spec.small_images else 2,
         shortcut_type="B",  # "A", MONAI's choice for ResNet-18, cuts the gradient of the shortcut
         bias_downsample=False,  # a bias before batch normalisation never learns
