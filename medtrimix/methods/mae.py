@@ -21,7 +21,7 @@ class MAE(Method):
 
     One view is used, so images go through the encoder once a step. They are counted as whole images, though the
     encoder's work on a quarter of the patches is about a quarter: with an equal `image_budget` this method computes
-    less than the others. As published, the decoder and its positions are thrown away, and nothing is added to the views.
+    less than the others.
     """
 
     sees = "first view"
@@ -75,9 +75,7 @@ def visible_patches(patches: int, *, mask_ratio: float) -> int:
     return min(patches - 1, max(1, int(patches * (1 - mask_ratio))))
 
 
-def draw_order(
-    batch_size: int, *, patches: int, seed: int, step: int, device: torch.device | str = "cpu"
-) -> Tensor:
+def draw_order(batch_size: int, *, patches: int, seed: int, step: int, device: torch.device | str = "cpu") -> Tensor:
     """A random order of the patches for each image, order_BT, decided by (seed, step) alone."""
     generator = np.random.default_rng([seed, step])
     order_BT = generator.permuted(np.tile(np.arange(patches), (batch_size, 1)), axis=1)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from medtrimix.config.model import Config
 from medtrimix.nets.options import ProjectorOptions
@@ -240,5 +241,32 @@ class NoneOptions(Config):
     method: Literal["none"] = "none"
 
 
+MLFLOW_RUN = "mlflow-run:"
+
+
+class CheckpointOptions(Config):
+    """An encoder that another study has pretrained; the study's own `encoder` is not asked.
+
+    Attributes:
+        weights: `NAME.safetensors`, beside which `NAME.json` lies, or NAME alone; or `mlflow-run:` and the id of a
+            pretraining's run.
+    """
+
+    method: Literal["checkpoint"] = "checkpoint"
+    weights: str = Field(min_length=1)
+
+    @field_validator("weights", mode="after")
+    @classmethod
+    def _run_has_an_id(cls, text: str) -> str:
+        if text.startswith(MLFLOW_RUN) and not re.fullmatch("[0-9a-f]{32}", text.removeprefix(MLFLOW_RUN)):
+            raise ValueError(f"{MLFLOW_RUN} takes the 32 hex digits that MLflow shows as the run's id")
+        return text
+
+    @property
+    def run_id(self) -> str | None:
+        """The MLflow run, None for files."""
+        return self.weights.removeprefix(MLFLOW_RUN) if self.weights.startswith(MLFLOW_RUN) else None
+
+
 PretrainingOptions = TriMixOptions | TwoViewOptions | MoCoV2Options | MixedBarlowTwinsOptions | IMixOptions | MAEOptions
-ArmOptions = Annotated[PretrainingOptions | NoneOptions, Field(discriminator="method")]
+ArmOptions = Annotated[PretrainingOptions | CheckpointOptions | NoneOptions, Field(discriminator="method")]

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from medtrimix.config.model import Config
 
-
 EncoderName = Literal["resnet10", "resnet18", "resnet34", "resnet50", "densenet121", "efficientnet_b0", "vit"]
 
 
@@ -59,8 +58,8 @@ against .864 and .897.
 THIN_VOLUME = 8
 """Volumes of fewer slices get a stem of 3 x 7 x 7.
 
-The gradient of a 7 x 7 x 7 convolution of stride 2 is wrong for 6 and 7 slices, and for 5 it corrupts memory (torch 2.13,
-oneDNN, AVX2).
+The gradient of a 7 x 7 x 7 convolution of stride 2 is wrong for 6 and 7 slices, and for 5 it corrupts memory (torch
+2.13, oneDNN, AVX2).
 """
 
 

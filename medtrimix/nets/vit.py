@@ -1,8 +1,9 @@
 """A vision transformer (Dosovitskiy et al., "An image is worth 16x16 words", ICLR 2021) in 2D and 3D.
 
 Not MONAI's: that one needs a package more (einops), has positions for one image size only, and offers no way to leave
-patches out. This one has no class token; an embedding is the mean over patches, as in He et al. 2022, section 5 ("global
-average pooling"). Positions are fixed sines and cosines (there too), so any image size can be fed.
+patches out. This one has no class token; an embedding is the mean over patches, which He et al. ("Masked autoencoders
+are scalable vision learners", CVPR 2022) found to work as well. Positions are fixed sines and cosines, as there, so any
+image size can be fed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _LARGEST_PATCH = 16
 
 
 def vit(spec: EncoderSpec) -> Backbone:
-    """ViT-Base at width 1, ViT-Small at 0.5, ViT-Tiny at 0.25: the heads keep their 64 channels, their number varies."""
+    """ViT-Base at width 1, ViT-Small at 0.5, ViT-Tiny at 0.25: heads keep their 64 channels, their number varies."""
     heads = max(1, round(_HEADS * spec.options.width))
     dim = heads * _HEAD_DIM
     net = ViT(channels=spec.channels, patch=patch_size(spec.image_size), dim=dim, heads=heads)
