@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, avg_pool3d
 
@@ -16,7 +18,7 @@ def densenet121(spec: EncoderSpec) -> Backbone:
     with quiet_monai():
         from monai.networks.nets.densenet import DenseNet
     width = spec.options.width
-    net = DenseNet(
+    net: Any = DenseNet(
         spatial_dims=spec.spatial_dims,
         in_channels=spec.channels,
         out_channels=1,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from medtrimix.nets.backbone import Backbone, convolutions, quiet_monai
@@ -26,7 +28,7 @@ def efficientnet_b0(spec: EncoderSpec) -> Backbone:
     """
     with quiet_monai():
         from monai.networks.nets.efficientnet import EfficientNet
-    net = EfficientNet(
+    net: Any = EfficientNet(
         blocks_args_str=list(_PUBLISHED_BLOCKS),
         spatial_dims=spec.spatial_dims,
         in_channels=spec.channels,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from medtrimix.nets.backbone import Backbone, quiet_monai
 from medtrimix.nets.options import EncoderSpec
 
@@ -19,13 +21,14 @@ def resnet(spec: EncoderSpec) -> Backbone:
     with quiet_monai():
         from monai.networks.nets.resnet import ResNet
     block, layers = _BLOCKS[spec.options.name]
+    kernel: Any = spec.stem_kernel  # MONAI's annotation knows tuples of one
     net = ResNet(
         block=block,
         layers=layers,
         block_inplanes=[round(channels * spec.options.width) for channels in _PUBLISHED_CHANNELS],
         spatial_dims=spec.spatial_dims,
         n_input_channels=spec.channels,
-        conv1_t_size=spec.stem_kernel,
+        conv1_t_size=kernel,
         conv1_t_stride=1 if spec.small_images else 2,
         shortcut_type="B",  # "A", MONAI's choice for ResNet-18, cuts the gradient of the shortcut
         bias_downsample=False,  # a bias before batch normalisation never learns

@@ -92,7 +92,8 @@ class Block(nn.Module):
         """Tokens of the same shape."""
         batch, tokens, dim = token_BTE.shape
         parts = self.qkv(self.norm1(token_BTE)).view(batch, tokens, 3, self.heads, dim // self.heads)
-        seen_BHTD = scaled_dot_product_attention(*parts.permute(2, 0, 3, 1, 4))
+        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind()
+        seen_BHTD = scaled_dot_product_attention(query, key, value)
         token_BTE = token_BTE + self.out(seen_BHTD.transpose(1, 2).reshape(batch, tokens, dim))
         added: Tensor = token_BTE + self.mlp(self.norm2(token_BTE))
         return added

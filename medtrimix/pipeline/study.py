@@ -208,8 +208,10 @@ def _missing_files(document: Document) -> tuple[Problem, ...]:
 
 def _unusable_checkpoints(document: Document, study: Study | None) -> tuple[Problem, ...]:
     """Encoders that are not there, or are for other images; of those in MLflow nothing is known yet."""
+    if study is None:
+        return ()
     problems = []
-    for name, arm in (study.pretrain.arms if study else {}).items():
+    for name, arm in study.pretrain.arms.items():
         if not isinstance(arm, CheckpointOptions) or arm.run_id is not None:
             continue
         stem = encoder_stem(expand(arm.weights))
