@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
@@ -43,7 +43,10 @@ class Method(nn.Module, ABC):
         encoder: the network to keep.
         passes_per_step: how often each image of a batch goes through an encoder; equal budgets are counted in these.
             A pass without gradient, through a teacher, counts a third: a backward pass costs about two forward ones.
+        sees: whether the second view has a say.
     """
+
+    sees: ClassVar[Literal["both views", "first view"]] = "both views"
 
     def __init__(self, *, encoder: Encoder, passes_per_step: float) -> None:
         super().__init__()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from medtrimix.config.model import Config
 from medtrimix.nets.options import ProjectorOptions
@@ -132,6 +133,24 @@ class IMixOptions(Config):
     projector: ProjectorOptions = ProjectorOptions()
 
 
+class MAEOptions(Config):
+    """Masked autoencoder: from a few patches of an image, draw the others. For the encoder `vit` only.
+
+    Attributes:
+        mask_ratio: part of the patches that the encoder does not see; .75 as published.
+        targets: `normalised` standardises the pixels of each patch, as published; or the `pixels` themselves.
+        decoder_dim: width of the decoder. Published 512 beside an encoder of 1,024; the encoder's is 192 at width .25.
+        decoder_depth: its blocks; published 8. A deeper one leaves more of the drawing to the decoder, and the encoder
+            better for linear probes.
+    """
+
+    method: Literal["mae"] = "mae"
+    mask_ratio: float = Field(default=0.75, gt=0.0, lt=1.0)
+    targets: Literal["normalised", "pixels"] = "normalised"
+    decoder_dim: int = Field(default=128, ge=32, multiple_of=32)
+    decoder_depth: int = Field(default=4, ge=1, le=24)
+
+
 _TEMPERATURE_IN_TRIMIX = 0.5
 
 
@@ -222,5 +241,32 @@ class NoneOptions(Config):
     method: Literal["none"] = "none"
 
 
-PretrainingOptions = TriMixOptions | TwoViewOptions | MoCoV2Options | MixedBarlowTwinsOptions | IMixOptions
-ArmOptions = Annotated[PretrainingOptions | NoneOptions, Field(discriminator="method")]
+MLFLOW_RUN = "mlflow-run:"
+
+
+class CheckpointOptions(Config):
+    """An encoder that another study has pretrained; the study's own `encoder` is not asked.
+
+    Attributes:
+        weights: `NAME.safetensors`, beside which `NAME.json` lies, or NAME alone; or `mlflow-run:` and the id of a
+            pretraining's run.
+    """
+
+    method: Literal["checkpoint"] = "checkpoint"
+    weights: str = Field(min_length=1)
+
+    @field_validator("weights", mode="after")
+    @classmethod
+    def _run_has_an_id(cls, text: str) -> str:
+        if text.startswith(MLFLOW_RUN) and not re.fullmatch("[0-9a-f]{32}", text.removeprefix(MLFLOW_RUN)):
+            raise ValueError(f"{MLFLOW_RUN} takes the 32 hex digits that MLflow shows as the run's id")
+        return text
+
+    @property
+    def run_id(self) -> str | None:
+        """The MLflow run, None for files."""
+        return self.weights.removeprefix(MLFLOW_RUN) if self.weights.startswith(MLFLOW_RUN) else None
+
+
+PretrainingOptions = TriMixOptions | TwoViewOptions | MoCoV2Options | MixedBarlowTwinsOptions | IMixOptions | MAEOptions
+ArmOptions = Annotated[PretrainingOptions | CheckpointOptions | NoneOptions, Field(discriminator="method")]

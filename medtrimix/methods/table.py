@@ -7,6 +7,7 @@ from typing import Any
 from medtrimix.methods.barlow_twins import BarlowTwins
 from medtrimix.methods.byol import BYOL
 from medtrimix.methods.i_mix import IMix
+from medtrimix.methods.mae import MAE
 from medtrimix.methods.method import Method
 from medtrimix.methods.mixed_barlow_twins import MixedBarlowTwins
 from medtrimix.methods.moco_v2 import MoCoV2
@@ -14,6 +15,7 @@ from medtrimix.methods.options import (
     BarlowTwinsOptions,
     BYOLOptions,
     IMixOptions,
+    MAEOptions,
     MixedBarlowTwinsOptions,
     MoCoV2Options,
     PretrainingOptions,
@@ -44,6 +46,7 @@ METHODS: dict[type[Any], type[Any]] = {
     MoCoV2Options: MoCoV2,
     MixedBarlowTwinsOptions: MixedBarlowTwins,
     IMixOptions: IMix,
+    MAEOptions: MAE,
 }
 
 

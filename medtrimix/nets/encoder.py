@@ -2,44 +2,51 @@
 
 from __future__ import annotations
 
-import os
-import warnings
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Literal
 
 from torch import Tensor, nn
 
+from medtrimix.nets.backbone import Backbone
+from medtrimix.nets.densenet import densenet121
+from medtrimix.nets.efficientnet import efficientnet_b0
 from medtrimix.nets.options import EncoderOptions, EncoderSpec
+from medtrimix.nets.resnet import resnet
 from medtrimix.nets.sharing import in_shares
+from medtrimix.nets.vit import vit
 
-_BLOCKS: dict[str, tuple[str, list[int]]] = {
-    "resnet10": ("basic", [1, 1, 1, 1]),
-    "resnet18": ("basic", [2, 2, 2, 2]),
-    "resnet34": ("basic", [3, 4, 6, 3]),
-    "resnet50": ("bottleneck", [3, 4, 6, 3]),
+BACKBONES: dict[str, Callable[[EncoderSpec], Backbone]] = {
+    "resnet10": resnet,
+    "resnet18": resnet,
+    "resnet34": resnet,
+    "resnet50": resnet,
+    "densenet121": densenet121,
+    "efficientnet_b0": efficientnet_b0,
+    "vit": vit,
 }
-_PUBLISHED_CHANNELS = (64, 128, 256, 512)
+"""All encoders. To add one: its name in `options.py`, its file, and a line here."""
 
 
 class Encoder(nn.Module):
-    """A ResNet without its classifier: image_BCHW (or image_BCDHW), float -> embedding_BE.
+    """A network without its classifier: image_BCHW (or image_BCDHW), float -> embedding_BE.
 
     Where a training runs in several processes, they share each training pass: see `medtrimix.nets.sharing`.
 
     Attributes:
         spec: how it was built.
+        net: the network itself.
         dim: E, the length of an embedding.
     """
 
     def __init__(self, spec: EncoderSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.net = _resnet(spec)
-        self.dim: int = self.net.in_planes
+        self.net, self.dim, self._stages = BACKBONES[spec.options.name](spec)
 
     @property
     def stages(self) -> tuple[nn.Module, ...]:
-        """Parts of the network, one after the other; the feature maps between them have the batch first."""
-        return (self.net.layer1, self.net.layer2, self.net.layer3, self.net.layer4)
+        """Four modules, one after the other; the feature maps that they put out have the batch first."""
+        return tuple(self.net.get_submodule(name) for name in self._stages)
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """Embeddings, shape (B, dim): the mean over positions of the last feature map."""
@@ -54,28 +61,3 @@ def build_encoder(options: EncoderOptions, *, channels: int, image_size: tuple[i
     """
     dims: Literal[2, 3] = 3 if len(image_size) == 3 else 2
     return Encoder(EncoderSpec(options=options, channels=channels, image_size=image_size, spatial_dims=dims))
-
-
-def _resnet(spec: EncoderSpec) -> Any:
-    block, layers = _BLOCKS[spec.options.name]
-    return _monai_resnet()(
-        block=block,
-        layers=layers,
-        block_inplanes=[round(channels * spec.options.width) for channels in _PUBLISHED_CHANNELS],
-        spatial_dims=spec.spatial_dims,
-        n_input_channels=spec.channels,
-        conv1_t_size=3 if spec.small_images else 7,
-        conv1_t_stride=1 if spec.small_images else 2,
-        shortcut_type="B",  # "A", MONAI's choice for ResNet-18, cuts the gradient of the shortcut
-        bias_downsample=False,  # a bias before batch normalisation never learns
-        feed_forward=False,
-    )
-
-
-def _monai_resnet() -> Any:
-    """MONAI's class. Its import takes seconds, and warns about other packages, which is not our user's concern."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MONAI imports mlflow, which looks up an outside host
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from monai.networks.nets.resnet import ResNet
-    return ResNet

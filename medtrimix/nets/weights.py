@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -11,23 +10,14 @@ from safetensors.torch import load_file, save_file
 
 from medtrimix.config.digest import digest_of_file
 from medtrimix.config.files import replacing, write_json
-from medtrimix.config.model import Config
 from medtrimix.errors import InputError
+from medtrimix.nets.card import TWO_FILES, EncoderCard, encoder_files
 from medtrimix.nets.encoder import Encoder
-from medtrimix.nets.options import EncoderSpec
-
-
-class EncoderCard(Config):
-    """What `NAME.json` says: how to build the network, and the digest of the weights that belong to it."""
-
-    format: Literal["medtrimix-encoder-1"] = "medtrimix-encoder-1"
-    spec: EncoderSpec
-    weights_sha256: str
 
 
 def save_encoder(encoder: Encoder, *, stem: Path) -> None:
     """Writes `stem`.safetensors, then `stem`.json; the second one's presence means that both are whole."""
-    weights, card = _files(stem)
+    weights, card = encoder_files(stem)
     with replacing(weights) as temporary:
         save_file({name: tensor.cpu().contiguous() for name, tensor in encoder.state_dict().items()}, temporary)
     write_json(card, EncoderCard(spec=encoder.spec, weights_sha256=digest_of_file(weights)).model_dump(mode="json"))
@@ -39,7 +29,7 @@ def load_encoder(*, stem: Path) -> Encoder:
     Raises:
         InputError: a file is missing or unreadable, or the two don't belong together.
     """
-    weights, card_file = _files(stem)
+    weights, card_file = encoder_files(stem)
     try:
         card = EncoderCard.model_validate_json(card_file.read_bytes())
         if digest_of_file(weights) != card.weights_sha256:
@@ -47,10 +37,6 @@ def load_encoder(*, stem: Path) -> Encoder:
         encoder = Encoder(card.spec)
         encoder.load_state_dict(load_file(weights))
     except (OSError, ValidationError, SafetensorError, RuntimeError) as error:  # RuntimeError: tensors of other shapes
-        fix = "An encoder is two files, NAME.safetensors and NAME.json, written by one pretraining."
-        raise InputError(f"not an encoder of medtrimix ({type(error).__name__}).", where=stem.name, fix=fix) from error
+        what = f"not an encoder of medtrimix ({type(error).__name__})."
+        raise InputError(what, where=stem.name, fix=TWO_FILES) from error
     return encoder
-
-
-def _files(stem: Path) -> tuple[Path, Path]:
-    return stem.with_name(f"{stem.name}.safetensors"), stem.with_name(f"{stem.name}.json")

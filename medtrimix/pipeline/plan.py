@@ -11,7 +11,9 @@ from medtrimix.config.model import Config
 from medtrimix.config.paths import expand
 from medtrimix.data.options import budget_name
 from medtrimix.lowlabel.options import LinearOptions
+from medtrimix.methods.options import CheckpointOptions
 from medtrimix.pipeline.cache import StepCache
+from medtrimix.pipeline.checkpoint import Checkpoint, find_checkpoint
 from medtrimix.pipeline.code import digest_of_code
 from medtrimix.pipeline.machine import Machine
 from medtrimix.pipeline.source import source_content
@@ -105,6 +107,7 @@ def make_plan(study: Study, *, machine: Machine, workspace: Path) -> Plan:
 
     Raises:
         SourceError: the source can't be listed.
+        InputError: a checkpoint is not there.
     """
     builder = _Builder(StepCache(workspace / "steps"))
     ingested = _add_ingest(builder, study, workspace=workspace)
@@ -122,8 +125,21 @@ def make_plan(study: Study, *, machine: Machine, workspace: Path) -> Plan:
     )
     both = {"ingest": ingested, "split": split_task}
     numerics = Numerics(device=machine.device, precision=machine.precision)
+    checkpoints = {
+        arm: find_checkpoint(options, arm=arm, tracking=study.tracking, workspace=workspace)
+        for arm, options in study.pretrain.arms.items()
+        if isinstance(options, CheckpointOptions)
+    }
     encoders = {
-        (arm, number): _add_pretrain(builder, study, arm=arm, number=number, numerics=numerics, upstream=both)
+        (arm, number): _add_pretrain(
+            builder,
+            study,
+            arm=arm,
+            number=number,
+            numerics=numerics,
+            upstream=both,
+            checkpoint=checkpoints.get(arm),
+        )
         for number in range(study.pretrain.seeds)
         for arm in study.pretrain.arms
     }
@@ -183,15 +199,22 @@ def _add_ingest(builder: _Builder, study: Study, *, workspace: Path) -> Task:
 
 
 def _add_pretrain(
-    builder: _Builder, study: Study, *, arm: str, number: int, numerics: Numerics, upstream: Mapping[str, Task]
+    builder: _Builder,
+    study: Study,
+    *,
+    arm: str,
+    number: int,
+    numerics: Numerics,
+    upstream: Mapping[str, Task],
+    checkpoint: Checkpoint | None,
 ) -> Task:
     shared = study.pretrain
     # The same for every arm: same first weights, same order of images. The first has no number, so that asking for
     # more of them leaves it as it is.
     seed = seed_from(study.seed, "pretrain", *([number] if number else []))
     config = pretrain.Config(
-        method=shared.arms[arm],
-        encoder=shared.encoder,
+        method=CheckpointOptions(weights="external") if checkpoint else shared.arms[arm],
+        encoder=checkpoint.encoder if checkpoint else shared.encoder,
         augment=shared.augment,
         batch_size=shared.batch_size,
         image_budget=None if shared.epochs else shared.image_budget,
@@ -203,9 +226,11 @@ def _add_pretrain(
         processes=study.compute.processes_per_training,
         numerics=numerics,
         seed=seed,
+        weights_content=checkpoint.content if checkpoint else "",
     )
     labels: dict[str, str | int] = {"arm": arm, **({"pretrain_seed": number} if shared.seeds > 1 else {})}
-    return builder.add("pretrain", config=config, labels=labels, upstream=upstream)
+    files = {"weights": checkpoint.stem} if checkpoint else {}
+    return builder.add("pretrain", config=config, labels=labels, upstream=upstream, files=files)
 
 
 def _add_cells(

@@ -14,11 +14,12 @@ from medtrimix.config.model import Config
 from medtrimix.config.paths import expand
 from medtrimix.config.yaml import Document
 from medtrimix.data.options import AuditOptions, LabelBudget, SplitOptions, budget_name
-from medtrimix.errors import ConfigError, Problem, SourceError
+from medtrimix.errors import ConfigError, InputError, Problem, SourceError
 from medtrimix.ingest.options import SERVICE, DataOptions
 from medtrimix.ingest.pacs.service import parse_service
 from medtrimix.lowlabel.options import FinetuneOptions, LinearOptions, StrategyOptions
-from medtrimix.methods.options import ArmOptions, TriMixOptions
+from medtrimix.methods.options import ArmOptions, CheckpointOptions, MAEOptions, TriMixOptions
+from medtrimix.nets.card import encoder_files, encoder_stem, read_card, why_unfit
 from medtrimix.nets.options import EncoderOptions
 from medtrimix.phantom.options import AnyPhantom, PhantomOptions
 from medtrimix.tracking.options import TrackingOptions
@@ -85,6 +86,16 @@ class PretrainOptions(Config):
                 f"batch_size {self.batch_size} can't be cut into accumulate: {self.accumulate} equal parts "
                 "of 2 images or more"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _patches_to_leave_out(self) -> Self:
+        for name, arm in self.arms.items():
+            if isinstance(arm, MAEOptions) and self.encoder.name != "vit":
+                raise ValueError(
+                    f"arm {name}: the method mae leaves out patches, which {self.encoder.name} has not; "
+                    "set pretrain.encoder to {name: vit}, or take another method"
+                )
         return self
 
 
@@ -197,6 +208,7 @@ def load_study(path: Path, *, overrides: tuple[str, ...] = ()) -> Study:
     document = Document(path, overrides=overrides)
     study, problems = document.validate(Study)
     problems += _missing_files(document)
+    problems += _unusable_checkpoints(document, study)
     if problems or study is None:
         raise ConfigError(source=document.name, problems=problems)
     return study
@@ -225,6 +237,30 @@ def _missing_files(document: Document) -> tuple[Problem, ...]:
         hint = " (MEDTRIMIX_DATA, or ./data when it is not set, is expanded)" if "${MEDTRIMIX_DATA}" in text else ""
         line = document.line((section, key))
         problems.append(Problem(line, f"{section}.{key}", f"there is no such {what}{hint}"))
+    return tuple(problems)
+
+
+def _unusable_checkpoints(document: Document, study: Study | None) -> tuple[Problem, ...]:
+    """Encoders that are not there, or are for other images; of those in MLflow nothing is known yet."""
+    if study is None:
+        return ()
+    problems = []
+    for name, arm in study.pretrain.arms.items():
+        if not isinstance(arm, CheckpointOptions) or arm.run_id is not None:
+            continue
+        stem = encoder_stem(expand(arm.weights))
+        try:
+            there = all(file.is_file() for file in encoder_files(stem))
+            message = (
+                why_unfit(read_card(stem).spec, image_shape=study.data.stored_shape)
+                if there
+                else ("there is no such encoder: NAME.safetensors and NAME.json, side by side")
+            )
+        except InputError as error:
+            message = f"{error.what} {error.fix}"
+        if message:
+            place = ("pretrain", "arms", name, "weights")
+            problems.append(Problem(document.line(place), ".".join(place), message))
     return tuple(problems)
 
 

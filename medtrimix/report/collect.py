@@ -17,6 +17,7 @@ from medtrimix.config.files import read_json
 from medtrimix.config.yaml import dump
 from medtrimix.data.store import ArrayStore
 from medtrimix.ingest.options import SERVICE
+from medtrimix.methods.options import MLFLOW_RUN
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.plan import Plan, Task
 from medtrimix.pipeline.study import Study as StudyFile
@@ -48,6 +49,9 @@ def masked_config(study: StudyFile) -> str:
     """The pipeline file as YAML, with everything that can say where the data or the server is left out."""
     values = study.model_dump(mode="json")
     values["data"]["source"] = source_kind(study.data.source)
+    for arm in values["pretrain"]["arms"].values():
+        if not arm.get("weights", MLFLOW_RUN).startswith(MLFLOW_RUN):
+            arm["weights"] = _MASK
     for section, key in (("data", "labels"), ("split", "file"), ("tracking", "uri")):
         if values[section][key] is not None:
             values[section][key] = _MASK

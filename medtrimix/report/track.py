@@ -7,9 +7,12 @@ from pathlib import Path
 
 from medtrimix.config.files import read_json
 from medtrimix.errors import MedtrimixError
+from medtrimix.nets.card import encoder_files
 from medtrimix.pipeline.cache import StepCache
+from medtrimix.pipeline.checkpoint import ENCODER
 from medtrimix.pipeline.plan import Plan, Task
 from medtrimix.report.collect import environment, source_kind
+from medtrimix.steps import pretrain
 from medtrimix.steps.context import CURVES, RECORD
 from medtrimix.tracking.record import CurvePoint, RunRecord
 from medtrimix.tracking.store import Tracker
@@ -97,7 +100,8 @@ class Recording:
         curves = folder / CURVES
         if not curves.is_file():
             return RunRecord(params=params, metrics=metrics)
-        return RunRecord(params=params, metrics=metrics, curves=_points(curves), artifacts=((curves, ""),))
+        encoder = tuple((file, ENCODER) for file in encoder_files(pretrain.encoder_stem(folder)))
+        return RunRecord(params=params, metrics=metrics, curves=_points(curves), artifacts=((curves, ""), *encoder))
 
 
 def _run_name(task: Task) -> str:

@@ -17,6 +17,8 @@ METHOD_TITLES = {
     "trimix": "TriMix",
     "simclr": "SimCLR",
     "barlow_twins": "Barlow Twins",
+    "mae": "MAE",
+    "checkpoint": "from a checkpoint",
     "none": "from scratch",
 }
 STRATEGY_TITLES = {"linear": "linear probe", "finetune": "finetuned"}

@@ -13,7 +13,7 @@ from medtrimix.augment.options import AugmentOptions, Normalisation
 from medtrimix.config import model
 from medtrimix.config.files import replacing, write_json
 from medtrimix.errors import InputError
-from medtrimix.methods.options import ArmOptions, NoneOptions, PretrainingOptions
+from medtrimix.methods.options import ArmOptions, CheckpointOptions, NoneOptions, PretrainingOptions
 from medtrimix.nets.options import EncoderOptions
 from medtrimix.steps import ingest, split
 from medtrimix.steps.context import Context
@@ -46,6 +46,7 @@ class Config(model.Config):
         compiled: whether the encoder goes through torch.compile.
         processes: that share the training.
         seed: of the first weights, the order of images, their augmentation and their mixing.
+        weights_content: digest of a checkpoint, from `nets.card.content_of`.
     """
 
     method: ArmOptions
@@ -61,14 +62,16 @@ class Config(model.Config):
     processes: int = Field(default=1, ge=1)
     numerics: Numerics
     seed: int
+    weights_content: str = ""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Folders of `ingest` and `split`."""
+    """Folders of `ingest` and `split`; for a checkpoint the name that its two files share."""
 
     ingest: Path
     split: Path
+    weights: Path | None = None
 
 
 def encoder_stem(folder: Path) -> Path:
@@ -103,7 +106,11 @@ def load_arm(folder: Path) -> Arm:
 
 
 def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
-    """Trains the encoder, or leaves it at its first weights for the method `none`."""
+    """Trains the encoder, leaves it at its first weights for the method `none`, or takes that of a checkpoint.
+
+    Raises:
+        InputError: the checkpoint is for other images, or is none.
+    """
     from medtrimix.augment.measure import measure_normalisation
     from medtrimix.data.store import ArrayStore
     from medtrimix.nets.weights import save_encoder
@@ -112,8 +119,11 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     store = ArrayStore.open(ingest.store_folder(inputs.ingest))
     rows_N = split.rows_of_side(inputs.split, "train")
     arm = Arm(pretrained=config.method.method != "none", normalisation=measure_normalisation(store.images, rows=rows_N))
-    encoder = _first_encoder(config, store=store)
-    if not isinstance(config.method, NoneOptions):
+    if isinstance(config.method, CheckpointOptions):
+        encoder = _taken(inputs.weights, content=config.weights_content, image_shape=store.image_shape)
+    else:
+        encoder = _first_encoder(config, store=store)
+    if not isinstance(config.method, NoneOptions | CheckpointOptions):
         given = (config.model_dump_json(), inputs, arm.normalisation.model_dump_json(), out)
         with together(config.processes, others=_take_part, args=given, device=config.numerics.device):
             _train(
@@ -129,6 +139,28 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     save_encoder(encoder, stem=encoder_stem(out))
     write_json(out / "arm.json", arm.model_dump(mode="json"))
     context.recorder.params.update({"method": config.method.method, "encoder": config.encoder.name})
+    if config.weights_content:
+        context.recorder.params["weights"] = f"sha256 {config.weights_content}"
+
+
+def _taken(stem: Path | None, *, content: str, image_shape: tuple[int, ...]) -> Encoder:
+    """The encoder of a checkpoint. Errors don't say where it lies."""
+    from medtrimix.nets.card import content_of, why_unfit
+    from medtrimix.nets.weights import load_encoder
+
+    assert stem is not None, "a checkpoint has files"
+    where = "pretrain.arms, method checkpoint"
+    try:
+        encoder = load_encoder(stem=stem)
+        changed = content_of(stem) != content
+    except InputError as error:
+        raise InputError(error.what, where=where, fix=error.fix) from None
+    if changed:
+        raise InputError("its files changed while the study ran.", where=where, fix="Give the same command again.")
+    if unfit := why_unfit(encoder.spec, image_shape=image_shape):
+        fix = "Take a checkpoint of such images, or change data.channels, data.image_size or data.volume."
+        raise InputError(f"{unfit}.", where=where, fix=fix)
+    return encoder
 
 
 def _first_encoder(config: Config, *, store: ArrayStore) -> Encoder:
@@ -147,7 +179,7 @@ def _take_part(config_json: str, inputs: Inputs, normalisation_json: str, out: P
     from medtrimix.data.store import ArrayStore
 
     config = Config.model_validate_json(config_json)
-    assert not isinstance(config.method, NoneOptions)
+    assert not isinstance(config.method, NoneOptions | CheckpointOptions)
     store = ArrayStore.open(ingest.store_folder(inputs.ingest))
     _train(
         _first_encoder(config, store=store),

@@ -23,12 +23,18 @@ def sqlite_uri(folder: Path) -> str:
     return f"{_SQLITE}{folder.resolve() / 'mlflow.db'}"
 
 
+def sqlite_file(uri: str) -> Path | None:
+    """The file behind a SQLite address; None for other addresses."""
+    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+
+
 def quiet_environment() -> dict[str, str]:
     """Settings that must be in the environment before MLflow is imported or its server started."""
     return {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # workers for language-model jobs that nobody asked for
     }
 

@@ -14,7 +14,7 @@ from medtrimix.data.options import AuditOptions
 from medtrimix.errors import ConfigError
 from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.verdict import Verdict
-from medtrimix.methods.options import TriMixOptions
+from medtrimix.methods.options import MAEOptions, TriMixOptions
 from medtrimix.metrics.definitions import METRICS
 from medtrimix.pipeline.study import Study, load_study
 
@@ -27,6 +27,7 @@ MINIMAL = {
 TABLES = {
     ("docs/your_own_data.md", "Verdicts"): {verdict.value for verdict in Verdict},
     ("docs/your_own_data.md", "Options of `data`"): set(DataOptions.model_fields),
+    ("docs/encoders.md", "Masked autoencoders"): set(MAEOptions.model_fields) - {"method"},
     ("docs/trimix.md", "Options"): set(TriMixOptions.model_fields) - {"method"},
     ("docs/evaluation.md", "Metrics"): set(METRICS),
     ("docs/evaluation.md", "The leakage audit"): set(get_args(AuditOptions.model_fields["on_leak"].annotation)),

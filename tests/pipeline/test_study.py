@@ -129,3 +129,15 @@ def test_lengths_and_seeds_that_contradict(overrides: tuple[str, ...], complaint
     smoke = next(path for path in PIPELINES if path.stem == "smoke")
     with pytest.raises(ConfigError, match=complaint):
         load_study(smoke, overrides=overrides)
+
+
+@pytest.mark.parametrize("encoder", ["{name: vit}", "{name: vit, width: 0.25}"])
+def test_mae_needs_patches(encoder: str) -> None:
+    smoke = next(path for path in PIPELINES if path.stem == "smoke")
+    arms = "pretrain.arms={mae: {method: mae}, scratch: {method: none}}"
+    with pytest.raises(
+        ConfigError, match=r"arm mae: .* resnet10 has not; set pretrain.encoder to \{name: vit\}"
+    ) as caught:
+        load_study(smoke, overrides=(arms,))
+    assert caught.value.exit_code == 2
+    load_study(smoke, overrides=(arms, f"pretrain.encoder={encoder}"))
