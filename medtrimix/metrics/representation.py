@@ -1,4 +1,4 @@
-"""How healthy a representation is, without labels: does it still tell images apart, and do views of one agree?
+"""How healthy a representation is, without labels: whether it tells images apart, and views of one agree.
 
 Every function takes embeddings `(N, E)` and returns one number. Lengths of embeddings count in `rankme` alone, as
 published; the others look at directions, z / |z|, where an embedding of length 0 stays 0.

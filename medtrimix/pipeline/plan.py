@@ -199,6 +199,8 @@ def _add_pretrain(
         optimizer=shared.optimizer,
         numerics=numerics,
         seed=seed,
+        watch=shared.watch,
+        on_collapse=shared.on_collapse,
     )
     labels: dict[str, str | int] = {"arm": arm, **({"pretrain_seed": number} if shared.seeds > 1 else {})}
     return builder.add("pretrain", config=config, labels=labels, upstream=upstream)

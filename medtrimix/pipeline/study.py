@@ -21,8 +21,9 @@ from medtrimix.lowlabel.options import FinetuneOptions, LinearOptions, StrategyO
 from medtrimix.methods.options import ArmOptions
 from medtrimix.nets.options import EncoderOptions
 from medtrimix.phantom.options import AnyPhantom, PhantomOptions
-from medtrimix.steps.pretrain import OptimizerOptions
+from medtrimix.steps.pretrain import OnCollapse, OptimizerOptions
 from medtrimix.tracking.options import TrackingOptions
+from medtrimix.training.health import WatchOptions
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -54,6 +55,9 @@ class PretrainOptions(Config):
         epochs: passes over the training images instead, the same for every arm, however many passes through the
             encoder its method needs.
         seeds: how often each arm is pretrained, from other first weights, in another order; arms are paired.
+        watch: how the representation is looked at on the way; no result depends on it.
+        on_collapse: `warn` goes on with a representation that gives all images nearly the same embedding; `fail` ends
+            the run.
     """
 
     encoder: EncoderOptions = EncoderOptions()
@@ -63,6 +67,8 @@ class PretrainOptions(Config):
     epochs: int | None = Field(default=None, ge=1)
     seeds: int = Field(default=1, ge=1)
     optimizer: OptimizerOptions = OptimizerOptions()
+    watch: WatchOptions = WatchOptions()
+    on_collapse: OnCollapse = "warn"
     arms: Annotated[Mapping[Name, ArmOptions], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from medtrimix.augment.options import AugmentOptions, Normalisation
 from medtrimix.config import model
 from medtrimix.config.files import replacing, write_json
+from medtrimix.errors import CollapseError
 from medtrimix.methods.options import ArmOptions, NoneOptions, PretrainingOptions
 from medtrimix.nets.options import EncoderOptions
 from medtrimix.steps import ingest, split
 from medtrimix.steps.context import Context
 from medtrimix.steps.numerics import Numerics
+from medtrimix.steps.probe import make_probe
+from medtrimix.training.health import UNTRAINED, WatchOptions, Work, collapse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,9 +31,15 @@ if TYPE_CHECKING:
     from medtrimix.methods.method import Method, ViewBatch
     from medtrimix.nets.encoder import Encoder
     from medtrimix.training.order import StepOrder
+    from medtrimix.training.watch import Watcher
 
 CHECKPOINT = "checkpoint.pt"
+OnCollapse = Literal["warn", "fail"]
 _SHEET_IMAGES = 6
+_CURE = (
+    "Look at the weights of the loss, the learning rate and the batch size (docs/monitoring.md); "
+    "pretrain.on_collapse: warn goes on."
+)
 
 
 class OptimizerOptions(model.Config):
@@ -54,6 +63,8 @@ class Config(model.Config):
         image_budget: images through the encoder, so that methods with two and with three passes do the same work.
         epochs: passes over the images instead; one of the two is None.
         seed: of the first weights, the order of images, their augmentation and their mixing.
+        watch: how the representation is looked at on the way.
+        on_collapse: whether a collapsed representation is a warning or the end.
     """
 
     method: ArmOptions
@@ -65,6 +76,8 @@ class Config(model.Config):
     optimizer: OptimizerOptions
     numerics: Numerics
     seed: int
+    watch: WatchOptions = WatchOptions()
+    on_collapse: OnCollapse = "warn"
 
 
 @dataclass(frozen=True)
@@ -129,6 +142,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
             store=store,
             rows_N=rows_N,
             normalisation=arm.normalisation,
+            split_folder=inputs.split,
             out=out,
             context=context,
         )
@@ -145,16 +159,19 @@ def _train(
     store: ArrayStore,
     rows_N: npt.NDArray[np.int64],
     normalisation: Normalisation,
+    split_folder: Path,
     out: Path,
     context: Context,
 ) -> None:
     import torch
 
     from medtrimix.augment.views import Augmenter
+    from medtrimix.methods.heads import projector_of, size_counts
     from medtrimix.methods.table import build_method
     from medtrimix.nets.memory import weights_channels_last
     from medtrimix.training.loop import LoopOptions, make_fabric, train
     from medtrimix.training.order import StepOrder
+    from medtrimix.training.watch import Watcher
 
     method = weights_channels_last(build_method(options, encoder=encoder))
     batch_size = min(config.batch_size, len(rows_N))
@@ -168,6 +185,25 @@ def _train(
     fabric = make_fabric(device=config.numerics.device, precision=config.numerics.precision)
     augmenter = Augmenter(config.augment, normalisation=normalisation, seed=config.seed)
     batches = _Batches(store, order=order, augmenter=augmenter, total_steps=total_steps, device=fabric.device)
+    probe = make_probe(
+        store,
+        options=config.watch,
+        split_folder=split_folder,
+        rows_N=rows_N,
+        augmenter=augmenter,
+        device=fabric.device,
+    )
+    watcher = None
+    if probe is not None:
+        watcher = Watcher(
+            fabric.to_device(method.encoder),
+            projector=fabric.to_device(projector) if (projector := projector_of(method)) is not None else None,
+            probe=probe,
+            work=Work(total_steps, order.steps_per_epoch, images_per_step),
+            autocast=fabric.autocast,
+            size_counts=size_counts(method),
+        )
+    monitor = _Monitor(context, order=order, images_per_step=images_per_step, watcher=watcher, config=config)
     rates = config.optimizer
     train(
         method,
@@ -180,11 +216,14 @@ def _train(
             checkpoint=out / CHECKPOINT,
             checkpoint_every_s=context.checkpoint_every_s,
         ),
-        monitor=_Monitor(context, images_per_step=images_per_step),
+        monitor=monitor,
     )
     _save_views(method, batches, rows_N=rows_N, out=out)
     epochs = total_steps / order.steps_per_epoch
     context.recorder.metrics.update({"steps": total_steps, "epochs": epochs, "images": total_steps * images_per_step})
+    if watcher is not None:
+        context.recorder.metrics["collapsed"] = float(bool(context.recorder.warning))
+        context.recorder.metrics.update({name + UNTRAINED: value for name, value in watcher.untrained.items()})
 
 
 class _Batches:
@@ -226,19 +265,32 @@ class _Batches:
 
 
 class _Monitor:
-    """Passes the loop's news on to the recorder."""
+    """Passes the loop's news on to the recorder, and what the watcher sees; raises the alarm."""
 
-    def __init__(self, context: Context, *, images_per_step: float) -> None:
+    def __init__(
+        self, context: Context, *, order: StepOrder, images_per_step: float, watcher: Watcher | None, config: Config
+    ) -> None:
         self._recorder = context.recorder
-        self._images_per_step = images_per_step
+        self._order, self._images_per_step = order, images_per_step
+        self._watcher, self._config = watcher, config
         self.flush = context.recorder.flush
         self.rewind = context.recorder.rewind
         self.should_stop = context.should_stop
 
     def step(self, step: int, *, total_steps: int, terms: Mapping[str, float]) -> None:
         images = self._images_per_step
-        self._recorder.curve(step, values={**terms, "images": round((step + 1) * images)})
+        seen = {} if self._watcher is None else self._watcher.after(step)
+        self._recorder.curve(step, values={**terms, **seen, "images": round((step + 1) * images)})
         self._recorder.progress(round((step + 1) * images), round(total_steps * images), unit="images")
+        if self._watcher is not None and seen and (what := collapse(seen, limits=self._watcher.limits)):
+            self._alarm(f"epoch {(step + 1) / self._order.steps_per_epoch:.3g}: {what}")
+
+    def _alarm(self, message: str) -> None:
+        """The first one is kept; later moments say the same."""
+        self._recorder.warn(message)
+        if self._config.on_collapse == "fail":
+            self._recorder.flush()
+            raise CollapseError(f"The representation collapsed. {message[0].upper()}{message[1:]}.", fix=_CURE)
 
 
 def _save_views(method: Method, batches: _Batches, *, rows_N: npt.NDArray[np.int64], out: Path) -> None:

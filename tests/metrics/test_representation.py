@@ -74,10 +74,17 @@ def test_neither_order_nor_scale_nor_rotation_matters(name: str) -> None:
 @pytest.mark.parametrize("measure", [*ONE_SET.values(), lambda value: alignment(value, value)])
 @pytest.mark.parametrize(
     "wrong",
-    [np.ones(4), np.ones((1, 4)), np.ones((4, 0)), np.ones((2, 2, 2)), [[1, math.nan], [0, 1]], [[1, math.inf], [0, 1]]],
+    [
+        np.ones(4),
+        np.ones((1, 4)),
+        np.ones((4, 0)),
+        np.ones((2, 2, 2)),
+        [[1, math.nan], [0, 1]],
+        [[1, math.inf], [0, 1]],
+    ],
 )
 def test_what_is_no_set_of_embeddings_is_refused(measure: Callable[[object], float], wrong: object) -> None:
-    with pytest.raises(ValueError, match="expected embeddings|NaN"):
+    with pytest.raises(ValueError, match=r"expected embeddings|NaN"):
         measure(wrong)
 
 

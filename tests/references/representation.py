@@ -1,4 +1,4 @@
-"""Measures of a representation, literally from the papers: loops over plain numbers, nothing shared with the package."""
+"""Measures of a representation, literally from the papers: loops over plain numbers."""
 
 from __future__ import annotations
 
