@@ -67,9 +67,7 @@ class Recording:
     def warned(self, task: Task, message: str) -> None:
         """Tags a pretraining and its study, at once and not only when it has ended."""
         if task.step == "pretrain":
-            self._tracker.log_record(
-                self._start(task), RunRecord(metrics={"collapsed": 1.0}, tags={COLLAPSE: message})
-            )
+            self._tracker.log_record(self._start(task), RunRecord(metrics={"collapsed": 1.0}, tags={COLLAPSE: message}))
             self._tag_study(task, message)
 
     def finished(self, task: Task, *, cached: bool) -> None:

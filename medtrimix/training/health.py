@@ -31,13 +31,13 @@ WATCHED = (
 UNTRAINED = "_untrained"
 """Ends the names of the same values before the first step."""
 
-RANK_LIMIT = 4.0
+RANK_LIMIT = 3.0
 DIRECTION_LIMIT = 0.15
 SPREAD_LIMIT = 0.25
 ENCODER_RANK_LIMIT = 2.0
 ENCODER_DIRECTION_LIMIT = 0.05
 
-_HEALTH_SHARE, _KNN_SHARE = 0.01, 0.008
+_HEALTH_SHARE, _KNN_SHARE = 0.012, 0.008
 """Parts of the training's work that may go into looking."""
 _PASSES_PER_TRAINED_IMAGE = 4
 """Images embedded in the time that training on one takes: forward, backward, augmentation, optimiser."""
@@ -127,7 +127,7 @@ class Work:
 def health_steps(work: Work, *, passes: int) -> frozenset[int]:
     """Steps after which the representation is looked at, each of `passes` images embedded without gradient.
 
-    The ends of the first two epochs and the last step, and between them as often as 1% of the training's work allows:
+    The ends of the first two epochs and the last step, and between them as often as 1.2% of the training's work allows:
     every epoch, more often where epochs are long, less often where they are short. Decided by counts alone, so that a
     resumed training looks at the same moments.
     """
