@@ -16,6 +16,7 @@ from medtrimix.nets.options import EncoderOptions
 from medtrimix.steps import pretrain
 from medtrimix.steps.context import CURVES, Context, Recorder
 from medtrimix.steps.numerics import Numerics
+from medtrimix.training import health
 from medtrimix.training.health import WATCHED, WatchOptions
 
 HEALTHY = VICRegOptions()
@@ -87,6 +88,18 @@ def test_another_training_has_other_weights(inputs: pretrain.Inputs, tmp_path: P
     assert one != other
 
 
+@pytest.fixture
+def early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In 32 steps of 4 images a broken loss only begins to shrink embeddings; a healthy one keeps them above 1."""
+    monkeypatch.setattr(health, "SPREAD_LIMIT", 0.9)
+
+
+@pytest.mark.usefixtures("early")
+def test_a_healthy_loss_raises_no_alarm_then(inputs: pretrain.Inputs, tmp_path: Path) -> None:
+    assert pretrained(inputs, tmp_path / "healthy").warning == ""
+
+
+@pytest.mark.usefixtures("early")
 def test_a_broken_loss_is_told_within_two_epochs_and_the_run_goes_on(inputs: pretrain.Inputs, tmp_path: Path) -> None:
     recorder = pretrained(inputs, tmp_path / "broken", method=BROKEN)
     assert recorder.warning.startswith(("epoch 1: ", "epoch 2: "))
@@ -96,6 +109,7 @@ def test_a_broken_loss_is_told_within_two_epochs_and_the_run_goes_on(inputs: pre
     assert (tmp_path / "broken" / "encoder.safetensors").is_file()
 
 
+@pytest.mark.usefixtures("early")
 def test_it_ends_the_run_where_that_is_asked_for(inputs: pretrain.Inputs, tmp_path: Path) -> None:
     with pytest.raises(CollapseError, match="The representation collapsed. Epoch") as caught:
         pretrained(inputs, tmp_path / "broken", method=BROKEN, on_collapse="fail")
