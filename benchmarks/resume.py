@@ -1,4 +1,4 @@
-"""Kill -9 in the middle of pretraining: does every resumed training end as the one that nobody disturbed?
+"""Kill -9 in the middle of pretraining: every resumed training should end as the one that nobody disturbed.
 
     python benchmarks/resume.py                    20 kills, bf16, writes results/resume.md; exit code 1 on a difference
     python benchmarks/resume.py --kills 3 --steps 12 --out FOLDER
@@ -199,10 +199,10 @@ def table(found: Sequence[Kill], *, steps: int, precision: str) -> str:
         [
             "# Killed and resumed",
             "",
-            f"`python benchmarks/resume.py`: TriMix, ResNet-10, 28 x 28 pixels, {precision}, {steps} steps, a checkpoint",
-            "after each; killed with SIGKILL once, then run again to its end. Compared with the undisturbed training byte",
-            "for byte: encoder, every point of every curve (losses, RankMe, feature std, neighbours' AUC; not the clock),",
-            "pictures and record.",
+            f"`python benchmarks/resume.py`: TriMix, ResNet-10, 28 x 28 pixels, {precision}, {steps} steps, a",
+            "checkpoint after each; killed with SIGKILL once, then run again to its end. Compared with the undisturbed",
+            "training byte for byte: encoder, every point of every curve (losses, RankMe, feature std, neighbours' AUC; not",
+            "the clock), pictures and record.",
             "",
             f"**{same} of {len(found)} identical.** {writing} of the kills hit the writing of a checkpoint.",
             "",

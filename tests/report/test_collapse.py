@@ -46,9 +46,7 @@ def collapsed(study: Study) -> Study:
     return dataclasses.replace(study, loss_curves=curves, collapses=(Collapse("barlow_twins", 0, MESSAGE),))
 
 
-def test_the_page_and_the_table_say_so(
-    collapsed: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_page_and_the_table_say_so(collapsed: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = write_report(collapsed, tmp_path)
     html = files.html.read_text()
     assert '<section class="collapse">' in html

@@ -111,7 +111,7 @@ def test_a_broken_loss_is_told_within_two_epochs_and_the_run_goes_on(inputs: pre
 
 @pytest.mark.usefixtures("early")
 def test_it_ends_the_run_where_that_is_asked_for(inputs: pretrain.Inputs, tmp_path: Path) -> None:
-    with pytest.raises(CollapseError, match="The representation collapsed. Epoch") as caught:
+    with pytest.raises(CollapseError, match=r"The representation collapsed\. Epoch") as caught:
         pretrained(inputs, tmp_path / "broken", method=BROKEN, on_collapse="fail")
     assert "on_collapse: warn" in caught.value.fix
     assert caught.value.exit_code == 1

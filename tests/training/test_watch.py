@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from medtrimix.metrics.definitions import Ints
 from medtrimix.methods.method import StepLoss
+from medtrimix.metrics.definitions import Ints
 from medtrimix.training.health import WATCHED, Work
 from medtrimix.training.loop import LoopOptions, make_fabric, train
 from medtrimix.training.watch import Labels, Probe, Watcher
@@ -54,9 +54,7 @@ def watcher_of(method: Method, *, labels: Labels | None = None) -> Watcher:
     )
 
 
-LABELS = Labels(
-    bank_N=ROWS, target_N=ROWS % 2, query_M=np.arange(40, 80), truth_M=np.arange(40, 80) % 2, classes=2
-)
+LABELS = Labels(bank_N=ROWS, target_N=ROWS % 2, query_M=np.arange(40, 80), truth_M=np.arange(40, 80) % 2, classes=2)
 
 
 class Monitor:
@@ -86,9 +84,7 @@ class Monitor:
 def trained(folder: Path, *, watched: bool, touched: bool = False) -> tuple[Method, Monitor, torch.Tensor]:
     torch.manual_seed(0)
     method = Method()
-    monitor = Monitor(
-        watcher_of(method, labels=LABELS) if watched else None, touch=method.encoder if touched else None
-    )
+    monitor = Monitor(watcher_of(method, labels=LABELS) if watched else None, touch=method.encoder if touched else None)
     train(
         method,
         optimizer=torch.optim.AdamW(method.parameters(), lr=1e-2),
@@ -165,9 +161,7 @@ def test_a_step_that_is_not_due_is_not_looked_at() -> None:
     method = Method()
     probe = Probe(ROWS, ROWS[:20], lambda rows: IMAGES[rows], varied, images_at_a_time=16, labels=None)
     work = Work(total_steps=20, steps_per_epoch=5, images_per_step=8)
-    watcher = Watcher(
-        method.encoder, projector=None, probe=probe, work=work, autocast=nullcontext, size_counts=False
-    )
+    watcher = Watcher(method.encoder, projector=None, probe=probe, work=work, autocast=nullcontext, size_counts=False)
     assert [step for step in range(20) if watcher.after(step)] == [4, 9, 19]
 
 
