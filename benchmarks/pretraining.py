@@ -27,6 +27,7 @@ from medtrimix.nets.options import EncoderOptions
 from medtrimix.steps import ingest, pretrain, split
 from medtrimix.steps.context import Context, Recorder
 from medtrimix.steps.numerics import Numerics
+from medtrimix.training.health import WatchOptions
 from medtrimix.training.options import AdamWOptions
 
 METHODS: dict[str, PretrainingOptions] = {"simclr": SimCLROptions(), "trimix": TriMixOptions()}
@@ -107,6 +108,7 @@ def pretraining(inputs: pretrain.Inputs, *, shape: Shape, method: str, steps: in
         optimizer=AdamWOptions(),
         numerics=Numerics(device="cpu", precision="fp32"),
         seed=1,
+        watch=WatchOptions(knn=False),  # the made store has no labels
     )
     out.mkdir(parents=True)
     context = Context(recorder=Recorder(out), should_stop=watch.should_stop, workers=1, checkpoint_every_s=20.0)

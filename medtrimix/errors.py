@@ -7,7 +7,8 @@
     │   ├── LabelBudgetError   more labels asked for than there are
     │   └── LeakageError       patients or pictures on two sides of a split
     ├── StepFailed             a step of the pipeline ended with an error
-    │   └── NumericalError     a loss or a metric became NaN or infinite
+    │   ├── NumericalError     a loss or a metric became NaN or infinite
+    │   └── CollapseError      a pretraining ended up giving all images the same embedding
     └── Interrupted            stopped on request; the same command goes on from here
 
 Messages never contain identifiers, source paths or pixel values: a sample is named by its pseudonym.
@@ -100,6 +101,10 @@ class StepFailed(MedtrimixError):
 
 class NumericalError(StepFailed):
     """A loss or a metric became NaN or infinite."""
+
+
+class CollapseError(StepFailed):
+    """A pretraining gives all images nearly the same embedding, and `on_collapse` asks for an end."""
 
 
 class Interrupted(MedtrimixError):

@@ -8,6 +8,7 @@ from types import TracebackType
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from medtrimix.cli.console import complain, out
 from medtrimix.errors import MedtrimixError
@@ -66,6 +67,10 @@ class Display:
         """Moves its bar."""
         amount = f"{done:,}/{total:,} {unit}" if total else f"{done:,} {unit}"
         self._bars.update(self._bar_of[task.name], completed=done, total=total or None, amount=amount)
+
+    def warned(self, task: Task, message: str) -> None:
+        """Prints the warning above the bars, where it stays."""
+        self._bars.console.print(Text.assemble(("warning ", "bold red"), f"{task.name}: {message}"), soft_wrap=True)
 
     def finished(self, task: Task, *, cached: bool) -> None:
         """Closes its bar and says so."""

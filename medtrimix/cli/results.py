@@ -58,6 +58,10 @@ def print_table(folder: Path) -> None:
             Text(_interval(row["metrics"]["accuracy"])),
         )
     out.print(table)
+    for found in results.get("collapses", []):  # studies published by an earlier version have none
+        number = f" ({found['pretrain_seed']})" if pretrainings > 1 else ""
+        what = f"{found['arm']}{number}: {found['message']}. Its numbers are those of a broken network."
+        out.print(Text.assemble(("collapsed ", "bold red"), what))
     if results["description"]:
         out.print(Text(results["description"], style="italic"))
     majority = results["majority_class_accuracy"]

@@ -25,3 +25,21 @@ def running_statistics_kept(*networks: nn.Module) -> Iterator[None]:
     finally:
         for layer, was in zip(layers, tracked, strict=True):
             layer.track_running_stats = was
+
+
+@contextmanager
+def batch_statistics(network: nn.Module) -> Iterator[None]:
+    """Within the block, passes in evaluation mode normalise with their own batch; nothing in the network changes.
+
+    Running statistics lag behind the weights early in a training. Unlike training mode this also keeps
+    `SyncBatchNorm` from waiting for other processes.
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
+    kept = [(layer.running_mean, layer.running_var) for layer in layers]
+    try:
+        for layer in layers:
+            layer.running_mean = layer.running_var = None  # what torch takes as "has no running statistics"
+        yield
+    finally:
+        for layer, (mean, variance) in zip(layers, kept, strict=True):
+            layer.running_mean, layer.running_var = mean, variance

@@ -227,6 +227,8 @@ def _add_pretrain(
         numerics=numerics,
         seed=seed,
         weights_content=checkpoint.content if checkpoint else "",
+        watch=shared.watch,
+        on_collapse=shared.on_collapse,
     )
     labels: dict[str, str | int] = {"arm": arm, **({"pretrain_seed": number} if shared.seeds > 1 else {})}
     files = {"weights": checkpoint.stem} if checkpoint else {}

@@ -19,7 +19,7 @@ from medtrimix.pipeline import worker
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.code import digest_of_code
 from medtrimix.pipeline.plan import Plan, Task
-from medtrimix.steps.context import PROGRESS
+from medtrimix.steps.context import PROGRESS, read_warning
 
 _POLL_S = 0.25
 
@@ -32,6 +32,9 @@ class Observer(Protocol):
 
     def progressed(self, task: Task, done: int, total: int, unit: str) -> None:
         """`task` is running and this far."""
+
+    def warned(self, task: Task, message: str) -> None:
+        """`task`, which goes on or has just ended, left a warning; told once."""
 
     def finished(self, task: Task, *, cached: bool) -> None:
         """`task` is done, now or long ago."""
@@ -75,6 +78,7 @@ class _Runner:
         self._waiting = [task for task in plan.tasks if task.name not in done]
         self._running: dict[Future[None], Task] = {}
         self._errors: list[MedtrimixError] = []
+        self._warned: set[str] = set()
         context = multiprocessing.get_context("spawn")  # fork is unsafe once threads run
         self._stop = context.Event()
         numbers = context.Queue()
@@ -148,6 +152,7 @@ class _Runner:
 
     def _collect(self, future: Future[None]) -> None:
         task = self._running.pop(future)
+        self._pass_on_warning(task)
         try:
             future.result()
         except Interrupted:
@@ -167,12 +172,19 @@ class _Runner:
 
     def _report_progress(self) -> None:
         for task in self._running.values():
+            self._pass_on_warning(task)
             try:
                 facts = read_json(self._cache.folder(task.step, key=task.key) / PROGRESS)
             except (OSError, ValueError):
                 continue
             for observer in self._observers:
                 observer.progressed(task, facts["done"], facts["total"], facts["unit"])
+
+    def _pass_on_warning(self, task: Task) -> None:
+        if task.name not in self._warned and (message := read_warning(self._cache.folder(task.step, key=task.key))):
+            self._warned.add(task.name)
+            for observer in self._observers:
+                observer.warned(task, message)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from medtrimix.nets.card import encoder_files, encoder_stem, read_card, why_unfi
 from medtrimix.nets.options import EncoderOptions
 from medtrimix.phantom.options import AnyPhantom, PhantomOptions
 from medtrimix.tracking.options import TrackingOptions
+from medtrimix.training.health import OnCollapse, WatchOptions
 from medtrimix.training.options import AdamWOptions, OptimizerOptions
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -60,6 +61,9 @@ class PretrainOptions(Config):
             method; their gradients are averaged.
         ema: share, 0 to 1, that a moving average of the encoder keeps at each step; the average is then what is
             learned from. 0 switches it off.
+        watch: how the representation is looked at on the way; no result depends on it.
+        on_collapse: `warn` goes on with a representation that gives all images nearly the same embedding; `fail` ends
+            the run.
     """
 
     encoder: EncoderOptions = EncoderOptions()
@@ -71,6 +75,8 @@ class PretrainOptions(Config):
     accumulate: int = Field(default=1, ge=1)
     ema: float = Field(default=0.0, ge=0.0, lt=1.0)
     optimizer: OptimizerOptions = AdamWOptions()
+    watch: WatchOptions = WatchOptions()
+    on_collapse: OnCollapse = "warn"
     arms: Annotated[Mapping[Name, ArmOptions], Field(min_length=1)]
 
     @model_validator(mode="after")

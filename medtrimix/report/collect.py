@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from medtrimix import __version__
@@ -25,6 +26,7 @@ from medtrimix.report.study import (
     AuditCheck,
     CellRow,
     Cohort,
+    Collapse,
     LossCurve,
     Prediction,
     SplitCount,
@@ -33,7 +35,8 @@ from medtrimix.report.study import (
     ViewSheet,
 )
 from medtrimix.steps import evaluate, ingest, learn, pretrain, split
-from medtrimix.steps.context import CURVES, RECORD
+from medtrimix.steps.context import CURVES, RECORD, read_warning
+from medtrimix.training.health import UNTRAINED, WATCHED
 
 _PACKAGES = ("torch", "monai", "lightning", "numpy", "scikit-learn", "pydicom", "mlflow")
 _MASK = "(not recorded)"
@@ -114,6 +117,7 @@ class _Collector:
             config_yaml=masked_config(plan.study),
             environment=environment(plan),
             timings=tuple(self._timings(cached)),
+            collapses=tuple(self._collapses()),
         )
 
     def _folder(self, task: Task) -> Path:
@@ -168,12 +172,23 @@ class _Collector:
 
     def _loss_curve(self, task: Task) -> LossCurve:
         lines = [json.loads(line) for line in (self._folder(task) / CURVES).read_text().splitlines()]
-        names = [name for name in lines[0] if name not in ("step", "time", "images")]
+        terms = [name for name in lines[0] if name not in ("step", "time", "images", *WATCHED)]
+        metrics = read_json(self._folder(task) / RECORD)["metrics"]
         return LossCurve(
             arm=str(task.labels["arm"]),
             images_seen_S=np.array([line["images"] for line in lines], dtype=np.int64),
-            terms={name: np.array([line[name] for line in lines], dtype=np.float64) for name in names},
+            terms={name: np.array([line[name] for line in lines], dtype=np.float64) for name in terms},
+            watched={name: seen for name in WATCHED if len((seen := _watched(lines, name))[0])},
+            untrained={name: metrics[name + UNTRAINED] for name in WATCHED if name + UNTRAINED in metrics},
         )
+
+    def _collapses(self) -> list[Collapse]:
+        tasks = self._plan.of_step("pretrain")
+        return [
+            Collapse(str(task.labels["arm"]), _pretrain_seed(task), message)
+            for task in tasks
+            if (message := read_warning(self._folder(task)))
+        ]
 
     def _views(self, task: Task) -> ViewSheet:
         with np.load(pretrain.views_file(self._folder(task)), allow_pickle=False) as archive:
@@ -191,6 +206,12 @@ class _Collector:
 def _pretrain_seed(task: Task) -> int:
     """Which pretraining of its arm; studies with one don't number it."""
     return int(task.labels.get("pretrain_seed", 0))
+
+
+def _watched(lines: list[dict[str, Any]], name: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Images seen and values at the moments that have one."""
+    own = [line for line in lines if name in line]
+    return np.array([line["images"] for line in own], dtype=np.int64), np.array([line[name] for line in own])
 
 
 def _split_count(side: str, *, rows: pd.DataFrame) -> SplitCount:

@@ -135,6 +135,57 @@ def loss_curves(study: Study) -> Figure | None:
     return figure
 
 
+_HEALTH_PANELS = {
+    "rankme": "effective rank of the features",
+    "feature_std": "std of the features' directions",
+    "projector_rankme": "effective rank after the projector",
+    "projector_feature_std": "std of directions after the projector",
+    "knn_val_auc": "AUC of neighbours on val",
+}
+
+
+def health_curves(study: Study) -> Figure | None:
+    """What was watched during pretraining, a panel per quantity, a line per arm; None where nothing was."""
+    shown = {name: title for name, title in _HEALTH_PANELS.items() if any(name in c.watched for c in study.loss_curves)}
+    if not shown:
+        return None
+    arms = looks(study)
+    collapsed = {found.arm for found in study.collapses}
+    with mpl.rc_context(SETTINGS):
+        figure, panels = new_figure(columns=len(shown), width=2.9 * len(shown), height=3.3)
+        for panel, (name, title) in zip(panels, shown.items(), strict=True):
+            for curve in study.loss_curves:
+                if name in curve.watched:
+                    _health_line(panel, curve, name=name, look=arms[curve.arm], collapsed=curve.arm in collapsed)
+            panel.set_title(title, fontsize=8.5)
+            panel.set_xlabel("thousand images seen")
+            panel.grid(axis="y", color=FAINT, linewidth=0.6)
+            if name != "knn_val_auc":
+                panel.set_ylim(bottom=0)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
+    return figure
+
+
+def _health_line(panel: Axes, curve: LossCurve, *, name: str, look: Look, collapsed: bool) -> None:
+    """From the untrained network on; a collapsed arm ends in a cross."""
+    images_M, value_M = curve.watched[name]
+    if name in curve.untrained:
+        images_M, value_M = np.append(0, images_M), np.append(curve.untrained[name], value_M)
+    title = f"{look.title} (collapsed)" if collapsed else look.title
+    panel.plot(
+        images_M / 1000,
+        value_M,
+        look.line,
+        color=look.colour,
+        marker=look.marker,
+        markersize=3,
+        linewidth=1.3,
+        label=title,
+    )
+    if collapsed:
+        panel.plot(images_M[-1] / 1000, value_M[-1], "x", color="#c62828", markersize=9, markeredgewidth=2.5)
+
+
 def _loss_panel(panel: Axes, curve: LossCurve, *, look: Look) -> None:
     thousands = curve.images_seen_S / 1000
     styles = ("-", "--", "-.", ":")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -95,11 +95,30 @@ class AuditCheck:
 
 @dataclass(frozen=True)
 class LossCurve:
-    """The pretraining of one arm: `images_seen_S` and, for every term of the loss, its values (S,)."""
+    """The pretraining of one arm.
+
+    Attributes:
+        arm: its name.
+        images_seen_S: images through the encoder after each step.
+        terms: for every term of the loss, its values (S,).
+        watched: for every other curve, images seen and values (M,) at the few moments that it has.
+        untrained: the values of such curves before the first step.
+    """
 
     arm: str
     images_seen_S: npt.NDArray[np.int64]
     terms: Mapping[str, Floats]
+    watched: Mapping[str, tuple[npt.NDArray[np.int64], Floats]] = field(default_factory=dict)
+    untrained: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """A pretraining that gives all images nearly the same embedding; `pretrain_seed` says which of the arm's."""
+
+    arm: str
+    pretrain_seed: int
+    message: str
 
 
 @dataclass(frozen=True)
@@ -151,6 +170,7 @@ class Study:
         classes: class names in sorted order, the positive one last.
         config_yaml: the pipeline file as it was run, secrets and paths masked.
         environment: versions, device, precision, threads, seed.
+        collapses: pretrainings whose numbers are those of a broken network.
     """
 
     name: str
@@ -167,6 +187,7 @@ class Study:
     config_yaml: str
     environment: Mapping[str, str]
     timings: tuple[Timing, ...]
+    collapses: tuple[Collapse, ...] = ()
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -90,6 +90,10 @@ def results(study: Study) -> dict[str, Any]:
             {"question": check.question, "findings": check.findings, "action": check.action} for check in study.audit
         ],
         "environment": dict(study.environment),
+        "collapses": [
+            {"arm": found.arm, "pretrain_seed": found.pretrain_seed, "message": found.message}
+            for found in study.collapses
+        ],
         "timings": [{"step": time.step, "seconds": time.seconds, "cached": time.cached} for time in study.timings],
     }
 

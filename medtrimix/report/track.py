@@ -13,12 +13,15 @@ from medtrimix.pipeline.checkpoint import ENCODER
 from medtrimix.pipeline.plan import Plan, Task
 from medtrimix.report.collect import environment, source_kind
 from medtrimix.steps import pretrain
-from medtrimix.steps.context import CURVES, RECORD
+from medtrimix.steps.context import CURVES, RECORD, read_warning
 from medtrimix.tracking.record import CurvePoint, RunRecord
 from medtrimix.tracking.store import Tracker
+from medtrimix.training.health import WATCHED
 
 _POINTS = 200
 """Points of a curve that MLflow gets; all of them are in the artifact."""
+COLLAPSE = "medtrimix.collapse"
+"""Tag of a pretraining that raised the alarm, and of its study."""
 _KINDS = {"pretrain": "pretrain", "evaluate": "cell"}
 
 
@@ -47,6 +50,7 @@ class Recording:
             name=study.name, digest=plan.digest, params={**params, **environment(plan)}
         )
         self._sent: dict[str, int] = {}
+        self._collapses: dict[str, str] = {}
 
     def started(self, task: Task) -> None:
         """A pretraining appears at once, so that it can be watched."""
@@ -63,6 +67,12 @@ class Recording:
             self._tracker.live(self._start(task), new)
             self._sent[task.name] = len(points)
 
+    def warned(self, task: Task, message: str) -> None:
+        """Tags a pretraining and its study, at once and not only when it has ended."""
+        if task.step == "pretrain":
+            self._tracker.log_record(self._start(task), RunRecord(metrics={"collapsed": 1.0}, tags={COLLAPSE: message}))
+            self._tag_study(task, message)
+
     def finished(self, task: Task, *, cached: bool) -> None:
         """Writes the run of a pretraining or a cell."""
         if task.step in _KINDS:
@@ -74,6 +84,8 @@ class Recording:
                 record=self._record(task),
                 cached=cached,
             )
+        if task.step == "pretrain" and (message := read_warning(self._folder(task))):
+            self._tag_study(task, message)
 
     def failed(self, task: Task, error: MedtrimixError) -> None:
         """The parent ends as failed; which task it was, the terminal says."""
@@ -85,6 +97,12 @@ class Recording:
         return self._tracker.start_child(
             self.parent_id, task_key=task.key, name=_run_name(task), kind=_KINDS[task.step]
         )
+
+    def _tag_study(self, task: Task, message: str) -> None:
+        """The study's tag has a line for each of its pretrainings."""
+        self._collapses[_run_name(task)] = message
+        lines = "\n".join(f"{name}: {what}" for name, what in self._collapses.items())
+        self._tracker.log_record(self.parent_id, RunRecord(tags={COLLAPSE: lines}))
 
     def _folder(self, task: Task) -> Path:
         return self._cache.folder(task.step, key=task.key)
@@ -101,7 +119,14 @@ class Recording:
         if not curves.is_file():
             return RunRecord(params=params, metrics=metrics)
         encoder = tuple((file, ENCODER) for file in encoder_files(pretrain.encoder_stem(folder)))
-        return RunRecord(params=params, metrics=metrics, curves=_points(curves), artifacts=((curves, ""), *encoder))
+        message = read_warning(folder)
+        return RunRecord(
+            params=params,
+            metrics=metrics,
+            curves=_points(curves),
+            artifacts=((curves, ""), *encoder),
+            tags={COLLAPSE: message} if message else {},
+        )
 
 
 def _run_name(task: Task) -> str:
@@ -113,7 +138,7 @@ def _run_name(task: Task) -> str:
 
 
 def _points(path: Path, *, total_images: int | None = None) -> list[CurvePoint]:
-    """About `_POINTS` points of every curve, the same ones however far the training is."""
+    """About `_POINTS` points of the losses and all of what is watched, the same however far the training is."""
     if not path.is_file():
         return []
     lines = [json.loads(line) for line in path.read_text().splitlines()]
@@ -124,7 +149,6 @@ def _points(path: Path, *, total_images: int | None = None) -> list[CurvePoint]:
     return [
         CurvePoint(name, line["step"], value, round(1000 * line["time"]))
         for line in lines
-        if line["step"] % stride == 0
         for name, value in line.items()
-        if name not in ("step", "time", "images")
+        if name not in ("step", "time", "images") and (line["step"] % stride == 0 or name in WATCHED)
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medtrimix.config.files import replacing, write_json
-from medtrimix.report.curves import learning_curves, loss_curves, roc_curves
+from medtrimix.report.curves import health_curves, learning_curves, loss_curves, roc_curves
 from medtrimix.report.headline import headline
 from medtrimix.report.html import Picture, embed
 from medtrimix.report.page import page
@@ -57,6 +57,10 @@ def _pictures(study: Study, folder: Path) -> tuple[Picture, ...]:
         "differences": (forest(study), "Paired differences of AUC between arms; the table of results has the numbers."),
         "roc": (roc_curves(study), "ROC curves of every arm, one panel per label budget."),
         "loss": (loss_curves(study), "Loss of pretraining over the images seen."),
+        "health": (
+            health_curves(study),
+            "Effective rank, spread of directions and neighbours' AUC during pretraining.",
+        ),
         "views": (contact_sheet(study), "Images, two random views of each, and virtual images."),
     }
     pictures = []

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medtrimix.config.files import write_json
+from medtrimix.config.files import read_json, write_json
 
 CURVES = "curves.jsonl"
 RECORD = "record.json"
 PROGRESS = "progress.json"
+WARNING = "warning.json"
 _PROGRESS_EVERY_S = 0.3
 
 
@@ -23,6 +24,7 @@ class Recorder:
 
     curves.jsonl    one line per training step, appended as it goes, cut back to the checkpoint on resume
     progress.json   how far the step is, for the bar
+    warning.json    what people must know of a step that goes on; it stays
     record.json     parameters and metrics, written once at the end
     """
 
@@ -55,6 +57,16 @@ class Recorder:
         temporary.write_text(json.dumps({"done": done, "total": total, "unit": unit}))
         temporary.replace(self.folder / PROGRESS)
 
+    def warn(self, message: str) -> None:
+        """Leaves a warning; only the first one is kept, which a resumed step finds again."""
+        if not self.warning:
+            write_json(self.folder / WARNING, {"message": message})
+
+    @property
+    def warning(self) -> str:
+        """The warning, "" without one."""
+        return read_warning(self.folder)
+
     def flush(self) -> None:
         """Puts the pending points of the curves on disk."""
         if self._pending:
@@ -67,6 +79,12 @@ class Recorder:
         self.flush()
         write_json(self.folder / RECORD, {"params": self.params, "metrics": self.metrics})
         (self.folder / PROGRESS).unlink(missing_ok=True)
+
+
+def read_warning(folder: Path) -> str:
+    """The warning that the step working in `folder` left, "" without one."""
+    path = folder / WARNING
+    return str(read_json(path)["message"]) if path.is_file() else ""
 
 
 def _step_of(line: str) -> int:

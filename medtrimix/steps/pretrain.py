@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,28 +10,28 @@ from pydantic import Field
 
 from medtrimix.augment.options import AugmentOptions, Normalisation
 from medtrimix.config import model
-from medtrimix.config.files import replacing, write_json
+from medtrimix.config.files import write_json
 from medtrimix.errors import InputError
 from medtrimix.methods.options import ArmOptions, CheckpointOptions, NoneOptions, PretrainingOptions
 from medtrimix.nets.options import EncoderOptions
 from medtrimix.steps import ingest, split
 from medtrimix.steps.context import Context
 from medtrimix.steps.numerics import Numerics
+from medtrimix.training.health import UNTRAINED, OnCollapse, WatchOptions, Work
 from medtrimix.training.options import OptimizerOptions
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import torch
+    from lightning.fabric import Fabric
 
-    from medtrimix.augment.views import Augmenter
     from medtrimix.data.store import ArrayStore
-    from medtrimix.methods.method import Method, ViewBatch
+    from medtrimix.methods.method import Method
     from medtrimix.nets.encoder import Encoder
-    from medtrimix.training.order import StepOrder
+    from medtrimix.training.average import WithAverage
+    from medtrimix.training.watch import Probe, Watcher
 
 CHECKPOINT = "checkpoint.pt"
-_SHEET_IMAGES = 6
 
 
 class Config(model.Config):
@@ -47,6 +46,8 @@ class Config(model.Config):
         processes: that share the training.
         seed: of the first weights, the order of images, their augmentation and their mixing.
         weights_content: digest of a checkpoint, from `nets.card.content_of`.
+        watch: how the representation is looked at on the way.
+        on_collapse: whether a collapsed representation is a warning or the end.
     """
 
     method: ArmOptions
@@ -63,6 +64,8 @@ class Config(model.Config):
     numerics: Numerics
     seed: int
     weights_content: str = ""
+    watch: WatchOptions = WatchOptions()
+    on_collapse: OnCollapse = "warn"
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
                 store=store,
                 rows_N=rows_N,
                 normalisation=arm.normalisation,
+                split_folder=inputs.split,
                 out=out,
                 context=context,
             )
@@ -188,6 +192,7 @@ def _take_part(config_json: str, inputs: Inputs, normalisation_json: str, out: P
         store=store,
         rows_N=split.rows_of_side(inputs.split, "train"),
         normalisation=Normalisation.model_validate_json(normalisation_json),
+        split_folder=inputs.split,
         out=out,
         context=None,
     )
@@ -201,6 +206,7 @@ def _train(
     store: ArrayStore,
     rows_N: npt.NDArray[np.int64],
     normalisation: Normalisation,
+    split_folder: Path,
     out: Path,
     context: Context | None,
 ) -> None:
@@ -209,6 +215,10 @@ def _train(
     from medtrimix.methods.table import build_method
     from medtrimix.nets.memory import weights_channels_last
     from medtrimix.nets.sharing import share_batch_statistics
+    from medtrimix.steps.pretraining.batches import Batches
+    from medtrimix.steps.pretraining.monitor import Recording, Silent
+    from medtrimix.steps.pretraining.probe import make_probe
+    from medtrimix.steps.pretraining.sheet import save_views
     from medtrimix.training.average import WithAverage
     from medtrimix.training.loop import LoopOptions, make_fabric, train
     from medtrimix.training.optimizer import build_optimizer
@@ -233,13 +243,21 @@ def _train(
     numerics = config.numerics
     fabric = make_fabric(device=numerics.device, precision=numerics.precision, processes=config.processes)
     augmenter = Augmenter(config.augment, normalisation=normalisation, seed=config.seed)
-    batches = _Batches(
-        store,
-        order=order,
-        augmenter=augmenter,
-        total=total_steps * config.accumulate,
-        device=fabric.device,
+    batches = Batches(
+        store, order=order, augmenter=augmenter, total=total_steps * config.accumulate, device=fabric.device
     )
+    work = Work(total_steps, order.steps_per_epoch, images_per_step)
+    watcher = None
+    if context is not None:
+        probe = make_probe(
+            store,
+            options=config.watch,
+            split_folder=split_folder,
+            rows_N=rows_N,
+            augmenter=augmenter,
+            device=fabric.device,
+        )
+        watcher = _watcher(method, probe=probe, work=work, fabric=fabric) if probe else None
     rates = config.optimizer
     train(
         trained,
@@ -255,15 +273,33 @@ def _train(
             final_learning_rate=rates.final_learning_rate,
             accumulate=config.accumulate,
         ),
-        monitor=_Monitor(context, images_per_step=images_per_step) if context else _Silent(),
+        monitor=Recording(context, work=work, watcher=watcher, on_collapse=config.on_collapse) if context else Silent(),
     )
     if context is None:
         return
     if isinstance(trained, WithAverage):
         trained.hand_over()
-    _save_views(method, batches, rows_N=rows_N, out=out)
+    save_views(method, batches, rows_N=rows_N, file=views_file(out))
     epochs = total_steps / order.steps_per_epoch
     context.recorder.metrics.update({"steps": total_steps, "epochs": epochs, "images": total_steps * images_per_step})
+    if watcher is not None:
+        context.recorder.metrics["collapsed"] = float(bool(context.recorder.warning))
+        context.recorder.metrics.update({name + UNTRAINED: value for name, value in watcher.untrained.items()})
+
+
+def _watcher(method: Method, *, probe: Probe, work: Work, fabric: Fabric) -> Watcher:
+    from medtrimix.methods.heads import projector_of, size_counts
+    from medtrimix.training.watch import Watcher
+
+    projector = projector_of(method)
+    return Watcher(
+        fabric.to_device(method.encoder),
+        projector=fabric.to_device(projector) if projector is not None else None,
+        probe=probe,
+        work=work,
+        autocast=fabric.autocast,
+        size_counts=size_counts(method),
+    )
 
 
 def _check_parts(config: Config, *, images: int) -> None:
@@ -273,106 +309,3 @@ def _check_parts(config: Config, *, images: int) -> None:
             f"{min(config.batch_size, images)} images can't be cut into {config.accumulate} batches of 2 or more.",
             where="pretrain.accumulate",
         )
-
-
-class _Batches:
-    """Two augmented views of the images of a batch, a pure function of its number, 0 to `total`.
-
-    Several processes make the views of some images each, and all get all of them.
-    """
-
-    def __init__(
-        self, store: ArrayStore, *, order: StepOrder, augmenter: Augmenter, total: int, device: torch.device
-    ) -> None:
-        self._store, self._order, self._augmenter = store, order, augmenter
-        self._total, self._device = total, device
-
-    def at(self, number: int) -> ViewBatch:
-        """The batch of a number."""
-        from medtrimix.nets.sharing import gather, own_rows
-
-        rows_B = self._order.rows(number)
-        own_B = rows_B[own_rows(len(rows_B))]
-        own = self.views(self.images(own_B), step=number, rows_B=own_B)
-        view1_BCHW, view2_BCHW = (gather(view, total=len(rows_B)) for view in (own.view1_BCHW, own.view2_BCHW))
-        return own._replace(view1_BCHW=view1_BCHW, view2_BCHW=view2_BCHW)
-
-    def images(self, rows_B: npt.NDArray[np.int64]) -> torch.Tensor:
-        """Stored images, uint8, on the device."""
-        import torch
-
-        from medtrimix.nets.memory import channels_last
-
-        return channels_last(torch.from_numpy(self._store.images(rows_B)).to(self._device))
-
-    def as_pixels(self, view_BCHW: torch.Tensor) -> npt.NDArray[np.uint8]:
-        """A normalised view as a picture, uint8."""
-        from medtrimix.augment.views import as_pixels
-
-        return as_pixels(view_BCHW, normalisation=self._augmenter.normalisation)
-
-    def views(self, image_BCHW: torch.Tensor, *, step: int, rows_B: npt.NDArray[np.int64]) -> ViewBatch:
-        """Two views of these images."""
-        from medtrimix.methods.method import ViewBatch
-
-        view1_BCHW, view2_BCHW = (
-            self._augmenter.view(image_BCHW, epoch=self._order.epoch(step), rows_B=rows_B, view=view) for view in (1, 2)
-        )
-        progress = step / self._total
-        return ViewBatch(view1_BCHW, view2_BCHW, progress=progress, seed=self._augmenter.seed, step=step)
-
-
-class _Monitor:
-    """Passes the loop's news on to the recorder."""
-
-    def __init__(self, context: Context, *, images_per_step: float) -> None:
-        self._recorder = context.recorder
-        self._images_per_step = images_per_step
-        self.flush = context.recorder.flush
-        self.rewind = context.recorder.rewind
-        self.should_stop = context.should_stop
-
-    def step(self, step: int, *, total_steps: int, terms: Mapping[str, float]) -> None:
-        images = self._images_per_step
-        self._recorder.curve(step, values={**terms, "images": round((step + 1) * images)})
-        self._recorder.progress(round((step + 1) * images), round(total_steps * images), unit="images")
-
-
-class _Silent:
-    """The monitor of a process that writes nothing."""
-
-    def rewind(self, step: int) -> None: ...
-
-    def step(self, step: int, *, total_steps: int, terms: Mapping[str, float]) -> None: ...
-
-    def flush(self) -> None: ...
-
-    def should_stop(self) -> bool:
-        return False
-
-
-def _save_views(method: Method, batches: _Batches, *, rows_N: npt.NDArray[np.int64], out: Path) -> None:
-    """What the method sees of the first few images, back in grey values."""
-    import numpy as np
-
-    rows_B = rows_N[:: max(1, len(rows_N) // _SHEET_IMAGES)][:_SHEET_IMAGES]
-    image_BCHW = batches.images(rows_B)
-    batch = batches.views(image_BCHW, step=0, rows_B=rows_B)
-    shown = {"view1_BCHW": batch.view1_BCHW, "view2_BCHW": batch.view2_BCHW}
-    arrays = {"original_BCHW": image_BCHW.cpu().numpy()}
-    mixtures = [mixed for step in range(50) if (mixed := method.mixtures(batch._replace(step=step)))]
-    if mixtures:
-        # Of the first steps, the one whose mixture a person can see best: at .95 it looks like no mixture at all.
-        virtual_BCHW, share_B = min(mixtures, key=lambda mixed: abs(float(mixed[1].mean()) - 0.65))
-        shown["virtual_BCHW"] = virtual_BCHW
-        arrays["lambda_B"] = share_B.cpu().numpy().astype(np.float64)
-    arrays |= {name: batches.as_pixels(view) for name, view in shown.items()}
-    with replacing(views_file(out)) as temporary, temporary.open("wb") as file:
-        np.savez(file, **{name: _picture(array) for name, array in arrays.items()})  # type: ignore[arg-type]
-
-
-def _picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """Images (B, C, H, W) that can be shown: the middle slice of volumes, the first of channels that are no colours."""
-    if array.ndim == 5:
-        array = array[:, :, array.shape[2] // 2]
-    return array[:, :1] if array.ndim == 4 and array.shape[1] not in (1, 3) else array

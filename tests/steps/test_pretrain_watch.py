@@ -1,0 +1,124 @@
+"""The step `pretrain` under watch: same encoder, curves and alarm where people look for them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from resume import make_inputs
+
+from medtrimix.augment.options import AugmentOptions
+from medtrimix.errors import CollapseError
+from medtrimix.methods.options import PretrainingOptions, SimCLROptions, VICRegOptions
+from medtrimix.nets.options import EncoderOptions
+from medtrimix.steps import pretrain
+from medtrimix.steps.context import CURVES, Context, Recorder
+from medtrimix.steps.numerics import Numerics
+from medtrimix.training import health
+from medtrimix.training.health import WATCHED, WatchOptions
+
+HEALTHY = VICRegOptions()
+BROKEN = VICRegOptions(variance_weight=0.0, covariance_weight=0.0)
+
+
+def pretrained(
+    inputs: pretrain.Inputs,
+    out: Path,
+    *,
+    method: PretrainingOptions = HEALTHY,
+    watch: WatchOptions = WatchOptions(),  # noqa: B008  (frozen)
+    on_collapse: Literal["warn", "fail"] = "warn",
+) -> Recorder:
+    """Two epochs of 16 steps."""
+    out.mkdir()
+    recorder = Recorder(out)
+    config = pretrain.Config(
+        method=method,
+        encoder=EncoderOptions(name="resnet10", width=0.125),
+        augment=AugmentOptions(preset="radiograph"),
+        batch_size=4,
+        image_budget=None,
+        epochs=2,
+        optimizer=pretrain.OptimizerOptions(learning_rate=1e-2),
+        numerics=Numerics(device="cpu", precision="fp32"),
+        seed=1,
+        watch=watch,
+        on_collapse=on_collapse,
+    )
+    context = Context(recorder=recorder, should_stop=lambda: False, workers=1, checkpoint_every_s=1e9)
+    pretrain.run(config, inputs=inputs, out=out, context=context)
+    recorder.close()
+    return recorder
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> pretrain.Inputs:
+    return make_inputs(tmp_path_factory.mktemp("inputs"))
+
+
+def curve(recorder: Recorder) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (recorder.folder / CURVES).read_text().splitlines()]
+
+
+def losses(recorder: Recorder) -> list[float]:
+    return [point["loss"] for point in curve(recorder)]
+
+
+def test_the_encoder_is_the_same_bit_for_bit_watched_or_not(inputs: pretrain.Inputs, tmp_path: Path) -> None:
+    alone = pretrained(inputs, tmp_path / "alone", watch=WatchOptions(images=0))
+    weights = (tmp_path / "alone" / "encoder.safetensors").read_bytes()
+    assert not any(name in point for point in curve(alone) for name in WATCHED)
+    assert "collapsed" not in alone.metrics
+    watched = pretrained(inputs, tmp_path / "watched")
+    assert (tmp_path / "watched" / "encoder.safetensors").read_bytes() == weights
+    assert losses(watched) == losses(alone)
+    assert [point["step"] for point in curve(watched) if "rankme" in point] == [15, 31]
+    assert set(WATCHED) <= set(curve(watched)[-1])
+    assert (watched.metrics["collapsed"], watched.warning) == (0.0, "")
+    assert watched.metrics["projector_spread_untrained"] == pytest.approx(1.0)
+
+
+def test_another_training_has_other_weights(inputs: pretrain.Inputs, tmp_path: Path) -> None:
+    """Companion: the comparison can fail."""
+    pretrained(inputs, tmp_path / "one", watch=WatchOptions(images=0))
+    pretrained(inputs, tmp_path / "other", method=SimCLROptions(), watch=WatchOptions(images=0))
+    one, other = ((tmp_path / name / "encoder.safetensors").read_bytes() for name in ("one", "other"))
+    assert one != other
+
+
+@pytest.fixture
+def early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In 32 steps of 4 images a broken loss only begins to shrink embeddings; a healthy one keeps them above 1."""
+    monkeypatch.setattr(health, "SPREAD_LIMIT", 0.9)
+
+
+@pytest.mark.usefixtures("early")
+def test_a_healthy_loss_raises_no_alarm_then(inputs: pretrain.Inputs, tmp_path: Path) -> None:
+    assert pretrained(inputs, tmp_path / "healthy").warning == ""
+
+
+@pytest.mark.usefixtures("early")
+def test_a_broken_loss_is_told_within_two_epochs_and_the_run_goes_on(inputs: pretrain.Inputs, tmp_path: Path) -> None:
+    recorder = pretrained(inputs, tmp_path / "broken", method=BROKEN)
+    assert recorder.warning.startswith(("epoch 1: ", "epoch 2: "))
+    assert "of the projector's output is" in recorder.warning
+    assert recorder.metrics["collapsed"] == 1.0
+    assert len(curve(recorder)) == 32
+    assert (tmp_path / "broken" / "encoder.safetensors").is_file()
+
+
+@pytest.mark.usefixtures("early")
+def test_it_ends_the_run_where_that_is_asked_for(inputs: pretrain.Inputs, tmp_path: Path) -> None:
+    with pytest.raises(CollapseError, match=r"The representation collapsed\. Epoch") as caught:
+        pretrained(inputs, tmp_path / "broken", method=BROKEN, on_collapse="fail")
+    assert "on_collapse: warn" in caught.value.fix
+    assert caught.value.exit_code == 1
+    assert Recorder(tmp_path / "broken").warning
+    assert "projector_spread" in curve(Recorder(tmp_path / "broken"))[-1], "the reason is on disk"
+
+
+def test_labels_are_not_looked_at_when_that_is_not_wanted(inputs: pretrain.Inputs, tmp_path: Path) -> None:
+    recorder = pretrained(inputs, tmp_path / "out", watch=WatchOptions(knn=False))
+    assert set(WATCHED) - set(curve(recorder)[-1]) == {"knn_val_auc"}
