@@ -46,7 +46,7 @@ class Lines(NamedTuple):
 
     def split(self, size: int) -> list[Lines]:
         """The same in pieces of `size` pictures."""
-        pieces = zip(self.along_x_B1W.split(size), self.along_y_BH1.split(size), strict=True)
+        pieces = zip(torch.split(self.along_x_B1W, size), torch.split(self.along_y_BH1, size), strict=True)
         return [Lines(along_x_B1W, along_y_BH1, self.often) for along_x_B1W, along_y_BH1 in pieces]
 
 

@@ -56,9 +56,7 @@ def _stacked_pairs(volume_BDHW: Tensor) -> Tensor:
     return volume_BDHW.as_strided(shape, volume_BDHW.stride(), offset)
 
 
-def _places(
-    map_B34: Tensor, *, axis: int, sizes: tuple[int, ...], ends: tuple[float, float]
-) -> tuple[Tensor, Tensor]:
+def _places(map_B34: Tensor, *, axis: int, sizes: tuple[int, ...], ends: tuple[float, float]) -> tuple[Tensor, Tensor]:
     """Source positions along an axis that begins and ends there, times -1, as a sum of (B, L) and (B, W)."""
     first, last = ends
     along_x, along_y, along_z, center = (map_B34[:, axis] * ((first - last) / 2)).unsqueeze(-1).unbind(dim=1)
