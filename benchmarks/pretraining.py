@@ -8,8 +8,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,6 +29,7 @@ from medtrimix.nets.options import EncoderOptions
 from medtrimix.steps import ingest, pretrain, split
 from medtrimix.steps.context import Context, Recorder
 from medtrimix.steps.numerics import Numerics
+from medtrimix.training import checkpoint
 from medtrimix.training.health import WatchOptions
 from medtrimix.training.options import AdamWOptions
 
@@ -52,6 +55,15 @@ class Shape:
     batch: int
 
 
+@dataclass(frozen=True)
+class Training:
+    """How: a name of `METHODS`, the precision, and how many steps are timed."""
+
+    method: str
+    precision: Literal["fp32", "bf16"]
+    steps: int
+
+
 def make_inputs(folder: Path, *, image: tuple[int, ...], rows: int) -> pretrain.Inputs:
     """A finished store of random pictures, all of them to train on; written in pieces, so a million rows fit."""
     rng = np.random.default_rng(0)
@@ -75,66 +87,105 @@ def make_inputs(folder: Path, *, image: tuple[int, ...], rows: int) -> pretrain.
     return pretrain.Inputs(ingest=folder / "ingest", split=folder / "split")
 
 
-class Watch:
-    """Notes when each step of a training ended; the loop asks it whether to stop."""
+@dataclass(frozen=True)
+class Times:
+    """Seconds of each step by the clock and of the processor, without the first steps."""
 
-    def __init__(self) -> None:
-        self.wall: list[float] = []
-        self.cpu: list[float] = []
+    wall: list[float]
+    cpu: list[float]
+
+
+class Turns:
+    """Times a training step by step; after each of its steps comes one of another kind, timed as well.
+
+    So both are measured at the same moments, which is what a ratio needs on a machine that isn't idle.
+    """
+
+    def __init__(self, other: Callable[[int], None]) -> None:
+        self._other = other
+        self._marks: list[tuple[float, float]] = []
 
     def should_stop(self) -> bool:
-        """Never; called when a step has ended."""
-        self.wall.append(time.perf_counter())
-        self.cpu.append(time.process_time())
+        """Never; the loop asks when a step has ended."""
+        self._marks.append(_now())
+        self._other(len(self._marks) // 2)
+        self._marks.append(_now())
         return False
 
-    def per_step(self) -> tuple[float, float]:
-        """Seconds of a step by the clock and of the processor, the first ones left out."""
-        steps = len(self.wall) - _WARM
-        return (self.wall[-1] - self.wall[_WARM - 1]) / steps, (self.cpu[-1] - self.cpu[_WARM - 1]) / steps
+    def real(self) -> Times:
+        """Of the training itself."""
+        return self._between(2 * _WARM - 1)
+
+    def other(self) -> Times:
+        """Of the other kind."""
+        return self._between(2 * _WARM)
+
+    def _between(self, first: int) -> Times:
+        begins, ends = self._marks[first:-1:2], self._marks[first + 1 :: 2]
+        wall, cpu = ([end[i] - begin[i] for begin, end in zip(begins, ends, strict=False)] for i in (0, 1))
+        return Times(wall, cpu)
 
 
-def pretraining(inputs: pretrain.Inputs, *, shape: Shape, method: str, steps: int, out: Path) -> Watch:
+def _now() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+def pretraining(
+    inputs: pretrain.Inputs, *, shape: Shape, training: Training, out: Path, should_stop: Callable[[], bool]
+) -> None:
     """The step `pretrain` from its beginning to its end: store, order, augmentation, method, optimiser, curves."""
-    options = METHODS[method]
-    watch = Watch()
+    options = METHODS[training.method]
+    passes = _built(options, shape=shape).passes_per_step
     config = pretrain.Config(
         method=options,
         encoder=ENCODER,
         augment=AugmentOptions(preset=shape.preset),  # type: ignore[arg-type]
         batch_size=shape.batch,
-        image_budget=round(_built(options, shape=shape).passes_per_step * shape.batch * (_WARM + steps)),
+        image_budget=round(passes * shape.batch * (_WARM + training.steps)),
         epochs=None,
         optimizer=AdamWOptions(),
-        numerics=Numerics(device="cpu", precision="fp32"),
+        numerics=Numerics(device="cpu", precision=training.precision),
         seed=1,
         watch=WatchOptions(knn=False),  # the made store has no labels
     )
     out.mkdir(parents=True)
-    context = Context(recorder=Recorder(out), should_stop=watch.should_stop, workers=1, checkpoint_every_s=20.0)
+    # Every 20 s of training: half of the time goes to the other steps.
+    context = Context(recorder=Recorder(out), should_stop=should_stop, workers=1, checkpoint_every_s=40.0)
     pretrain.run(config, inputs=inputs, out=out, context=context)
     shutil.rmtree(out)
-    return watch
 
 
-def constant_batch(inputs: pretrain.Inputs, *, shape: Shape, method: str, steps: int) -> Watch:
+def constant_step(inputs: pretrain.Inputs, *, shape: Shape, training: Training) -> Callable[[int], None]:
     """Forward, backward and optimiser step on the same two views in memory, and nothing else."""
     torch.manual_seed(1)
-    module = _built(METHODS[method], shape=shape)
+    module = _built(METHODS[training.method], shape=shape)
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3, weight_decay=1e-4)
     rows_B = np.arange(shape.batch)
     image_BCHW = channels_last(torch.from_numpy(ArrayStore.open(ingest.store_folder(inputs.ingest)).images(rows_B)))
     normalisation = Normalisation(mean=(0.5,), std=(0.29,))
     augmenter = Augmenter(AugmentOptions(preset=shape.preset), normalisation, seed=1)  # type: ignore[arg-type]
     view1_BCHW, view2_BCHW = (augmenter.view(image_BCHW, epoch=0, rows_B=rows_B, view=view) for view in (1, 2))
-    watch = Watch()
-    for step in range(_WARM + steps):
-        loss = module(ViewBatch(view1_BCHW, view2_BCHW, progress=0.5, seed=1, step=step))
+
+    def run(step: int) -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=training.precision == "bf16"):
+            loss = module(ViewBatch(view1_BCHW, view2_BCHW, progress=0.5, seed=1, step=step))
         optimizer.zero_grad(set_to_none=True)
         loss.total.backward()
         optimizer.step()
-        watch.should_stop()
-    return watch
+
+    return run
+
+
+def checkpoint_seconds(folder: Path) -> float:
+    """Of writing one checkpoint of the largest method."""
+    module = _built(METHODS["trimix"], shape=Shape((1, 64, 64), "radiograph", 8))
+    optimizer = torch.optim.AdamW(module.parameters())
+    for parameter in module.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    begin = time.perf_counter()
+    checkpoint.save(folder / "checkpoint.pt", step=1, module=module, optimizer=optimizer)
+    return time.perf_counter() - begin
 
 
 def _built(options: PretrainingOptions, *, shape: Shape) -> Method:
@@ -176,7 +227,8 @@ def main() -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    pretraining(inputs, shape=shape, method="simclr", steps=steps, out=folder / "out")
+    training = Training("simclr", "fp32", steps)
+    pretraining(inputs, shape=shape, training=training, out=folder / "out", should_stop=lambda: False)
     done.set()
     watcher.join()
     print(json.dumps({"anonymous": max(anonymous), "resident": _status("VmHWM")}))

@@ -1,14 +1,15 @@
 """Speed of pretraining and of its augmentation, and how its memory grows with the number of images.
 
-    OMP_NUM_THREADS=1 nice -n -5 python benchmarks/throughput.py      about half an hour, on an idle machine
+    OMP_NUM_THREADS=1 nice -n -5 python benchmarks/throughput.py      about a quarter of an hour
     python benchmarks/throughput.py --quick                            a few minutes, everything small, nothing written
 
 Writes benchmarks/results/throughput.md and throughput.svg. kornia is no dependency: `pip install kornia` brings its
 column, which is left out with a message where it is absent.
 
-All that is compared takes turns in one process, on one core and with one thread, as a worker of a pipeline has; so a
-machine that gets slower meanwhile gets slower for all. Medians and their ratios count. Views are counted per second of
-processor time (per core), images of a training per second by the clock.
+All that is compared takes turns in one process, on one core and with one thread, as a worker of a pipeline has: the
+chains of augmentation batch by batch, a training and its network alone step by step. So a machine that gets slower
+meanwhile gets slower for all. Medians and their ratios count. Views are counted per second of processor time (per
+core), images of a training per second by the clock.
 """
 
 from __future__ import annotations
@@ -26,12 +27,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
 import torch
-from pretraining import METHODS, Shape, constant_batch, make_inputs, peak_memory, pretraining
+from pretraining import (
+    Shape,
+    Times,
+    Training,
+    Turns,
+    checkpoint_seconds,
+    constant_step,
+    make_inputs,
+    peak_memory,
+    pretraining,
+)
 from view_chains import KORNIA, MONAI, MONAI_BARE, OURS, chains
+
+from medtrimix.pipeline.worker import keep_freed_memory
 
 RESULTS = Path(__file__).parent / "results" / "throughput.md"
 PACKAGES = ("torch", "monai", "kornia", "lightning", "numpy")
@@ -48,7 +62,7 @@ class Case:
         views: images that are augmented at a time, and how often MONAI is made to do a part of them.
         monai_views: how many of them MONAI gets, which is slow.
         monai_bar: how many times as fast as MONAI augmentation has to be; None: no bar.
-        steps: of a training in each turn.
+        steps: of a training for each round.
     """
 
     title: str
@@ -60,10 +74,10 @@ class Case:
 
 
 CASES = (
-    Case("28 x 28", Shape((1, 28, 28), "radiograph", 256), 256, 64, 150, 12),
-    Case("64 x 64", Shape((1, 64, 64), "radiograph", 128), 128, 64, 40, 10),
-    Case("128 x 128", Shape((1, 128, 128), "radiograph", 64), 64, 32, None, 6),
-    Case("224 x 224", Shape((1, 224, 224), "radiograph", 32), 32, 32, 8, 5),
+    Case("28 x 28", Shape((1, 28, 28), "radiograph", 256), 256, 64, 150, 5),
+    Case("64 x 64", Shape((1, 64, 64), "radiograph", 128), 128, 64, 40, 5),
+    Case("128 x 128", Shape((1, 128, 128), "radiograph", 64), 64, 32, None, 3),
+    Case("224 x 224", Shape((1, 224, 224), "radiograph", 32), 32, 32, 8, 4),
     Case("64 x 64 x 64", Shape((1, 64, 64, 64), "ct", 8), 8, 8, 5, 5),
 )
 MEMORY = Shape((1, 28, 28), "radiograph", 64)
@@ -84,52 +98,71 @@ class Views:
 
 
 @dataclass(frozen=True)
-class Training:
-    """Images (rows) per second of a training and of its network alone, and the ratio of the medians."""
+class Trained:
+    """A training's steps, and those of its network alone."""
 
     case: Case
-    method: str
-    real: float
-    constant: float
-    cpu_ratio: float
+    training: Training
+    real: Times
+    constant: Times
 
     @property
     def ratio(self) -> float:
         """Part of the network's own speed that the training reaches."""
-        return self.real / self.constant
+        return statistics.median(self.constant.wall) / statistics.median(self.real.wall)
+
+    @property
+    def cpu_ratio(self) -> float:
+        """The same in all of the processor time that both took."""
+        return sum(self.constant.cpu) / sum(self.real.cpu)
+
+    def images_per_second(self, times: Times) -> float:
+        """Rows of the store, each of which is seen in two views."""
+        return self.case.shape.batch / statistics.median(times.wall)
 
 
 def main() -> int:
     """The exit code: 1 if a bar was missed at full size."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--beside", default="", help="what else the machine was doing, for the page")
     chosen = parser.parse_args()
-    rounds = 2 if chosen.quick else chosen.rounds
+    rounds = 1 if chosen.quick else chosen.rounds
     torch.set_num_threads(1)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    keep_freed_memory()  # as in a worker of a pipeline, for all that is compared
     warnings.simplefilter("ignore")  # the libraries' own
     with tempfile.TemporaryDirectory() as scratch:
-        views = [view_speeds(case, rounds=rounds) for case in CASES]
-        trainings = [
-            training_speed(case, method=method, rounds=rounds, steps=2 if chosen.quick else case.steps, scratch=scratch)
+        views = [view_speeds(case, turns=3 * rounds) for case in CASES]
+        trained = [
+            trained_in_turns(case, Training(method, precision, case.steps * rounds), folder=Path(scratch))
             for case in CASES
-            for method in METHODS
+            for method, precision in _TRAININGS
         ]
+        saving = checkpoint_seconds(Path(scratch))
         rows = (ROWS[0], 50_000) if chosen.quick else ROWS
         steps = 5 if chosen.quick else 40
         peaks = {n: peak_memory(Path(scratch) / str(n), shape=MEMORY, rows=n, steps=steps) for n in rows}
-    page = "\n".join([*_head(rounds), *_views(views), *_trainings(trainings), *_memory(peaks, steps=steps)]) + "\n"
+    head = _head(rounds, beside=chosen.beside)
+    page = "\n".join([*head, *_views(views), *_trainings(trained, saving=saving), *_memory(peaks, steps=steps)]) + "\n"
     print(page)
     if chosen.quick:
         return 0
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(page)
-    draw_figure(views, trainings, path=RESULTS.with_suffix(".svg"))
+    draw_figure(views, trained, path=RESULTS.with_suffix(".svg"))
     return int("MISSED" in page)
 
 
-def view_speeds(case: Case, *, rounds: int) -> Views:
+_TRAININGS: tuple[tuple[str, Literal["fp32", "bf16"]], ...] = (
+    ("simclr", "fp32"),
+    ("trimix", "fp32"),
+    ("simclr", "bf16"),
+)
+
+
+def view_speeds(case: Case, *, turns: int) -> Views:
     """Every chain in turn; of a library's chains the fastest counts."""
     rng = np.random.default_rng(0)
     image = torch.from_numpy(rng.integers(0, 256, (case.views, *case.shape.image), dtype=np.uint8))
@@ -139,7 +172,7 @@ def view_speeds(case: Case, *, rounds: int) -> Views:
         for number, chain in enumerate(several)
     ]
     speeds: dict[tuple[str, int], list[float]] = {(name, number): [] for name, number, _ in runs}
-    for _ in range(rounds + 1):  # the first warms up
+    for _ in range(turns + 1):  # the first warms up
         for name, number, chain in runs:
             batch = image[: case.monai_views] if name in (MONAI, MONAI_BARE) else image
             begin = time.process_time()
@@ -151,29 +184,22 @@ def view_speeds(case: Case, *, rounds: int) -> Views:
     return Views(case, best)
 
 
-def training_speed(case: Case, *, method: str, rounds: int, steps: int, scratch: str) -> Training:
-    """A real training and a constant batch in turn."""
-    folder = Path(scratch) / f"{case.title} {method}"
-    inputs = make_inputs(folder, image=case.shape.image, rows=8 * case.shape.batch)
-    real, constant = [], []
-    for _ in range(rounds):
-        real.append(pretraining(inputs, shape=case.shape, method=method, steps=steps, out=folder / "out").per_step())
-        constant.append(constant_batch(inputs, shape=case.shape, method=method, steps=steps).per_step())
-    (real_wall, real_cpu), (wall, cpu) = _medians(real), _medians(constant)
-    batch = case.shape.batch
-    return Training(case, method, batch / real_wall, batch / wall, cpu / real_cpu)
+def trained_in_turns(case: Case, training: Training, *, folder: Path) -> Trained:
+    """A real training, and after each of its steps one on a constant batch."""
+    place = folder / f"{case.title} {training.method} {training.precision}"
+    inputs = make_inputs(place, image=case.shape.image, rows=8 * case.shape.batch)
+    turns = Turns(constant_step(inputs, shape=case.shape, training=training))
+    pretraining(inputs, shape=case.shape, training=training, out=place / "out", should_stop=turns.should_stop)
+    return Trained(case, training, turns.real(), turns.other())
 
 
-def _medians(pairs: list[tuple[float, float]]) -> tuple[float, float]:
-    first, second = zip(*pairs, strict=True)
-    return statistics.median(first), statistics.median(second)
-
-
-def _head(rounds: int) -> Iterator[str]:
+def _head(rounds: int, *, beside: str) -> Iterator[str]:
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     yield from ("# Speed and memory of pretraining", "")
     yield f"Written by `python benchmarks/throughput.py --rounds {rounds}` on {dt.datetime.now(dt.UTC):%Y-%m-%d}."
-    yield f"Medians of {rounds} turns on one core with one thread; ResNet-18 of width 0.25, float32."
+    yield "Medians of turns on one core with one thread; ResNet-18 of width 0.25."
+    if beside:
+        yield f"The machine was not idle: {beside}."
     yield from ("", f"Machine: {machine}. Packages: {', '.join(_versions())}.", "")
 
 
@@ -221,22 +247,28 @@ def _views(results: list[Views]) -> Iterator[str]:
 _LIBRARIES = (OURS, MONAI, MONAI_BARE, KORNIA)
 
 
-def _trainings(results: list[Training]) -> Iterator[str]:
+def _trainings(results: list[Trained], *, saving: float) -> Iterator[str]:
     yield from ("## Images per second of pretraining", "")
     yield "The step `pretrain` (store on disk, order, augmentation, method, optimiser, curves) against forward,"
-    yield "backward and optimiser step on two views that stay in memory. The last column is the same ratio in processor"
-    yield "time."
-    yield from ("", "| image | method | batch | pretraining | constant batch | ratio | at least | by the processor |")
-    yield "|---|---|--:|--:|--:|--:|--:|--:|"
+    yield "backward and optimiser step on two views that stay in memory; after each step of the one comes one of the"
+    yield "other. The last column is the same ratio in processor time. A checkpoint, every 20 s by default, takes"
+    yield f"{1000 * saving:.0f} ms more."
+    yield from (
+        "",
+        "| image | method | precision | batch | pretraining | constant batch | ratio | at least | processor |",
+    )
+    yield "|---|---|---|--:|--:|--:|--:|--:|--:|"
     for result in results:
+        training = result.training
         cells = (
             result.case.title,
-            result.method,
+            training.method,
+            training.precision,
             str(result.case.shape.batch),
-            f"{result.real:,.1f}",
-            f"{result.constant:,.1f}",
+            f"{result.images_per_second(result.real):,.1f}",
+            f"{result.images_per_second(result.constant):,.1f}",
             f"{result.ratio:.3f}",
-            _bar(result.ratio, LOOP_BAR),
+            _bar(result.ratio, LOOP_BAR if training.precision == "fp32" else None),
             f"{result.cpu_ratio:.3f}",
         )
         yield f"| {' | '.join(cells)} |"
@@ -255,7 +287,7 @@ def _memory(peaks: dict[int, dict[str, float]], *, steps: int) -> Iterator[str]:
     yield from ("", f"Ratio {ratio:.3f}, at most {_bar(ratio, MEMORY_BAR, at_most=True)}.")
 
 
-def draw_figure(views: list[Views], trainings: list[Training], *, path: Path) -> None:
+def draw_figure(views: list[Views], trained: list[Trained], *, path: Path) -> None:
     """Views per second of each library, and the share of the network's own speed that a training reaches."""
     from matplotlib.figure import Figure
 
@@ -268,8 +300,9 @@ def draw_figure(views: list[Views], trainings: list[Training], *, path: Path) ->
         left.set_yscale("log")
         left.set_ylabel("views per second and core")
         left.legend(frameon=False)
-        for method in METHODS:
-            right.plot(titles, [result.ratio for result in trainings if result.method == method], "o-", label=method)
+        for method, precision in _TRAININGS:
+            ratios = [r.ratio for r in trained if (r.training.method, r.training.precision) == (method, precision)]
+            right.plot(titles, ratios, "o-", label=f"{method}, {precision}")
         right.axhline(LOOP_BAR, color="0.6", linewidth=0.8)
         right.set_ylim(0.8, 1.02)
         right.set_ylabel("speed of pretraining / of its network alone")

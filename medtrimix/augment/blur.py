@@ -10,7 +10,10 @@ from medtrimix.augment.parameters import AugmentParameters
 
 
 def blur(view_BCHW: Tensor, parameters: AugmentParameters) -> None:
-    """Convolves the views with a positive `blur_sigma_B` with that Gaussian, in place; edges are mirrored."""
+    """Convolves the views with a positive `blur_sigma_B` with that Gaussian, in place; edges are mirrored.
+
+    Each kernel ends at its own 3 deviations: at those of the widest, a view would depend on the others of its batch.
+    """
     chosen_b = parameters.blur_sigma_B.nonzero().flatten()
     if not len(chosen_b):
         return
@@ -18,7 +21,8 @@ def blur(view_BCHW: Tensor, parameters: AugmentParameters) -> None:
     sigma_b = parameters.blur_sigma_B[chosen_b] * max(sizes)
     radius = min(int(torch.ceil(3 * sigma_b.max())), *(size - 1 for size in sizes))
     offset = torch.arange(-radius, radius + 1, device=view_BCHW.device)
-    kernel_bk = torch.softmax(-0.5 * (offset / sigma_b[:, None]).square(), dim=1)
+    exponent_bk = -0.5 * (offset / sigma_b[:, None]).square()
+    kernel_bk = exponent_bk.masked_fill_(offset.abs() > torch.ceil(3 * sigma_b)[:, None], -torch.inf).softmax(dim=1)
     planes = view_BCHW[chosen_b].flatten(0, 1)[None]
     kernel_gk = kernel_bk.repeat_interleave(view_BCHW.shape[1], dim=0)
     planes = pad(planes, (radius, radius) * len(sizes), mode="reflect")

@@ -19,8 +19,9 @@ def grey_tables(parameters: AugmentParameters, *, normalisation: Normalisation) 
     """
     log_256 = torch.log(torch.arange(256, device=parameters.gamma_B.device) / 255)
     curved_B256 = torch.exp(log_256 * parameters.gamma_B[:, None])  # 3 times as fast as a power; black stays exp(-inf)
-    shown_B256 = (curved_B256 - 0.5) * parameters.contrast_B[:, None] + 0.5 + parameters.brightness_B[:, None]
-    return _normalised(shown_B256.clamp(0, 1)[:, None, :], normalisation)
+    offset_B = parameters.brightness_B + 0.5 - 0.5 * parameters.contrast_B
+    shown_B256 = torch.addcmul(offset_B[:, None], curved_B256, parameters.contrast_B[:, None])
+    return _normalised(shown_B256.clamp_(0, 1)[:, None, :], normalisation)
 
 
 def look_up(image_BCHW: Tensor, table_BC256: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from medtrimix.augment.resample import pixel_centres
+from medtrimix.augment.resample import mirrored, pixel_centres, several_times
 
 _CPU_VOXELS = 2**17
 """Voxels that a CPU samples at a time: the two dozen passes over their positions stay in its cache."""
@@ -21,26 +21,29 @@ def resample_volume(image_BCDHW: Tensor, map_B34: Tensor) -> Tensor:
     """
     batch, _, depth, height, width = image_BCDHW.shape
     sizes, neighbours = (width, height, depth), max(1, depth - 1)
-    lengths = (2.0, 2.0 / neighbours, float(depth))  # of the sides; x and y are what the sampling calls them
-    parts = [_places(map_B34, axis=axis, sizes=sizes, length=lengths[axis]) for axis in range(3)]
+    row, often = 2.0 / (neighbours * height), several_times(map_B34)
+    # Where a side begins and ends: for x and y as the sampling counts, with y in the first slice; z in slices.
+    sides = ((-1.0, 1.0), (-1.0, height * row - 1.0), (-0.5, depth - 0.5))
+    parts = [_places(map_B34, axis=axis, sizes=sizes, ends=sides[axis]) for axis in range(3)]
     pairs = [_stacked_pairs(volume_BDHW) for volume_BDHW in image_BCDHW.unbind(dim=1)]
     view_BCLW = torch.empty_like(image_BCDHW).flatten(2, 3)
     at_once = depth * height if image_BCDHW.is_cuda else max(1, _CPU_VOXELS // (batch * width))
     for start in range(0, depth * height, at_once):
         here = slice(start, start + at_once)
         x_BLW, y_BLW, z_BLW = (
-            _mirrored(by_line_BL[:, here, None] + along_x_BW[:, None, :], length=length, often=often)
-            for (by_line_BL, along_x_BW, often), length in zip(parts, lengths, strict=True)
+            mirrored(by_line_BL[:, here, None] + along_x_BW[:, None, :], ends=ends, often=often)
+            for (by_line_BL, along_x_BW), ends in zip(parts, sides, strict=True)
         )
-        z_BLW.sub_(0.5).clamp_(0, neighbours * (1 - 1e-6))  # counted from the first centre; the last has no next slice
+        z_BLW.clamp_(0, neighbours * (1 - 1e-6))  # the last slice has no next one
         slice_BLW = z_BLW.floor()
         # Beyond the centres of its first and last row a slice would be blended with another one's row.
-        y_BLW.clamp_(0.5 * lengths[1] / height, (height - 0.5) * lengths[1] / height)
-        y_BLW.add_(slice_BLW, alpha=lengths[1])
-        grid_BLW2 = torch.view_as_real(torch.complex(x_BLW.sub_(1), y_BLW.sub_(1)))
+        y_BLW.clamp_(sides[1][0] + row / 2, sides[1][1] - row / 2)
+        y_BLW.add_(slice_BLW, alpha=height * row)
+        grid_BLW2 = torch.view_as_real(torch.complex(x_BLW, y_BLW))
+        part_BLW = z_BLW.sub_(slice_BLW)
         for channel, pair_B2LW in enumerate(pairs):
             this, following = grid_sample(pair_B2LW, grid_BLW2, padding_mode="border", align_corners=False).unbind(1)
-            torch.lerp(this, following, z_BLW - slice_BLW, out=view_BCLW[:, channel, here])
+            torch.lerp(this, following, part_BLW, out=view_BCLW[:, channel, here])
     return view_BCLW.view(image_BCDHW.shape)
 
 
@@ -53,17 +56,11 @@ def _stacked_pairs(volume_BDHW: Tensor) -> Tensor:
     return volume_BDHW.as_strided(shape, volume_BDHW.stride(), offset)
 
 
-def _places(map_B34: Tensor, *, axis: int, sizes: tuple[int, ...], length: float) -> tuple[Tensor, Tensor, bool]:
-    """Source positions along an axis, from its far end, as a sum of (B, L) and (B, W); whether some are far outside."""
-    along_x, along_y, along_z, center = (map_B34[:, axis] * (length / 2)).unsqueeze(-1).unbind(dim=1)
+def _places(map_B34: Tensor, *, axis: int, sizes: tuple[int, ...], ends: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """Source positions along an axis that begins and ends there, times -1, as a sum of (B, L) and (B, W)."""
+    first, last = ends
+    along_x, along_y, along_z, center = (map_B34[:, axis] * ((first - last) / 2)).unsqueeze(-1).unbind(dim=1)
     x, y, z = (pixel_centres(size, like=map_B34) for size in sizes)
-    by_slice = along_z * z + (center - length / 2)
+    by_slice = along_z * z + (center - (first + last) / 2)
     by_line_BL = (by_slice[:, :, None] + (along_y * y)[:, None, :]).flatten(1)
-    return by_line_BL, along_x * x, bool(map_B34[:, axis].abs().sum(dim=1).max() > 3)
-
-
-def _mirrored(place: Tensor, *, length: float, often: bool) -> Tensor:
-    """Positions from the near end, 0 to `length`, of those from the far end, in place; `often`: more than once."""
-    if often:
-        place.remainder_(2 * length)
-    return place.abs_().sub_(length).abs_()
+    return by_line_BL, along_x * x

@@ -18,13 +18,13 @@ from medtrimix.augment.intensity import grey_tables, look_up
 from medtrimix.augment.noise import add_noise, add_speckle, take_magnitude
 from medtrimix.augment.options import AugmentOptions, Normalisation
 from medtrimix.augment.parameters import AugmentParameters, draw
-from medtrimix.augment.resample import affine_maps, resample
+from medtrimix.augment.resample import Lines, affine_maps, resample_along, sampling_lines
 from medtrimix.augment.resample_volume import resample_volume
 
 Change = Callable[[Tensor, AugmentParameters], None]
 """Of the pixels of views, in place."""
 
-_CPU_PIXELS = 2**18
+_CPU_PIXELS = 2**17
 """Pixels that a CPU works on at a time: larger pieces leave its cache and take up to twice as long."""
 
 
@@ -45,17 +45,20 @@ def apply(image_BCHW: Tensor, parameters: AugmentParameters, *, normalisation: N
         )
     parameters = parameters.to(image_BCHW.device)
     table_BC256 = grey_tables(parameters, normalisation=normalisation)
-    map_BAQ = affine_maps(parameters, sizes=tuple(image_BCHW.shape[:1:-1]))
-    see = resample if axes == 2 else resample_volume
+    sizes = tuple(image_BCHW.shape[:1:-1])
+    map_BAQ = affine_maps(parameters, sizes=sizes)
+    places = sampling_lines(map_BAQ, width=sizes[0], height=sizes[1]) if axes == 2 else map_BAQ
     changes = [change for change, strength in _changes(parameters, normalisation) if strength.any()]
     view_BCHW = torch.empty(image_BCHW.shape, device=image_BCHW.device)
     size = batch if image_BCHW.is_cuda else max(1, _CPU_PIXELS // image_BCHW[0].numel())
-    for images, tables, maps, numbers, views in zip(
-        *(rows.split(size) for rows in (image_BCHW, table_BC256, map_BAQ, parameters, view_BCHW)), strict=True
+    for images, tables, where, numbers, views in zip(
+        *(rows.split(size) for rows in (image_BCHW, table_BC256, places, parameters, view_BCHW)), strict=True
     ):
-        views.copy_(see(look_up(images, tables), maps))
+        shown = look_up(images, tables)
+        seen = resample_along(shown, where) if isinstance(where, Lines) else resample_volume(shown, where)
         for change in changes:
-            change(views, numbers)
+            change(seen, numbers)
+        views.copy_(seen)
     return view_BCHW
 
 

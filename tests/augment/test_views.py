@@ -19,7 +19,7 @@ from medtrimix.augment.measure import measure_normalisation
 from medtrimix.augment.noise import add_noise
 from medtrimix.augment.options import AugmentOptions, Normalisation
 from medtrimix.augment.parameters import AugmentParameters, draw, identity
-from medtrimix.augment.resample import affine_maps, resample
+from medtrimix.augment.resample import affine_maps, mirrored, resample
 from medtrimix.augment.views import Augmenter, apply, as_pixels
 
 GREY = Normalisation(mean=(0.45,), std=(0.22,))
@@ -228,3 +228,23 @@ def test_measured_normalisation() -> None:
     np.testing.assert_allclose(measured.std, grey.std(axis=(0, 2, 3)), rtol=1e-12)
     blank = np.zeros((2, 1, 4, 4), dtype=np.uint8)
     assert measure_normalisation(blank.__getitem__, rows=np.arange(2)).std == (1 / 255,)
+
+
+def test_a_blurred_view_does_not_depend_on_how_far_others_are_blurred() -> None:
+    image = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    alone, together = image[:1].clone(), image.clone()
+    blur(alone, changed(1, blur_sigma_B=[0.02]))
+    blur(together, changed(2, blur_sigma_B=[0.02, 0.15]))
+    torch.testing.assert_close(together[:1], alone, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("ends", [(-1.0, 1.0), (-0.5, 6.5)])
+def test_mirrored_positions_are_folded_at_the_ends(ends: tuple[float, float]) -> None:
+    low, high = ends
+    place = torch.linspace(low - 2.9 * (high - low), high + 2.9 * (high - low), 997)
+    cycle = torch.remainder(place - low, 2 * (high - low))
+    expected = low + torch.minimum(cycle, 2 * (high - low) - cycle)
+    torch.testing.assert_close(mirrored(-place, ends=ends, often=True), expected, rtol=0, atol=1e-5)
+    near = place[(place - (low + high) / 2).abs() <= 1.5 * (high - low)]
+    inside = (near >= low) & (near <= high)
+    assert torch.equal(mirrored(-near, ends=ends, often=False)[inside], near[inside])  # bit by bit

@@ -10,6 +10,7 @@ import pytest
 from doc_pages import REPO, anchors, blocks, code, links, pages, section, table
 from ruamel.yaml import YAML
 
+from medtrimix.augment.options import AugmentOptions, Preset
 from medtrimix.data.options import AuditOptions
 from medtrimix.errors import ConfigError
 from medtrimix.ingest.options import DataOptions
@@ -28,6 +29,7 @@ TABLES = {
     ("docs/your_own_data.md", "Verdicts"): {verdict.value for verdict in Verdict},
     ("docs/your_own_data.md", "Options of `data`"): set(DataOptions.model_fields),
     ("docs/encoders.md", "Masked autoencoders"): set(MAEOptions.model_fields) - {"method"},
+    ("docs/augmentation.md", "Options"): set(AugmentOptions.model_fields),
     ("docs/trimix.md", "Options"): set(TriMixOptions.model_fields) - {"method"},
     ("docs/evaluation.md", "Metrics"): set(METRICS),
     ("docs/evaluation.md", "The leakage audit"): set(get_args(AuditOptions.model_fields["on_leak"].annotation)),
@@ -149,3 +151,41 @@ def test_the_defaults_are_those_of_the_code() -> None:
 def test_the_defaults_can_be_wrong() -> None:
     text = section(read("docs/your_own_data.md"), "Options of `data`")
     assert wrong_defaults(text.replace("| `30` |", "| `60` |")) == ["timeout_s"]
+
+
+def augmentation_said(text: str) -> dict[str, list[str]]:
+    """The numbers of the augmentation guide: of each option, what each preset makes of it."""
+    return table(section(text, "Presets"))
+
+
+def augmentation_coded() -> dict[str, list[str]]:
+    """The same from the code; empty where a preset leaves the default."""
+    presets = [AugmentOptions(preset=name) for name in get_args(Preset)]
+    found = {}
+    for name, field in AugmentOptions.model_fields.items():
+        values = [getattr(preset, name) for preset in presets]
+        cells = ["" if value == field.default else shown(value) for value in values]
+        if name != "preset" and any(cells):
+            found[name] = cells
+    return found
+
+
+def shown(value: object) -> str:
+    """A value of an option as the guide prints it."""
+    if isinstance(value, tuple):
+        return ", ".join(shown(part) for part in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def test_presets_of_augmentation_are_those_of_the_code() -> None:
+    assert augmentation_said(read("docs/augmentation.md")) == augmentation_coded()
+
+
+def test_presets_of_augmentation_can_be_wrong() -> None:
+    text = read("docs/augmentation.md").replace("| 0.02 |", "| 0.03 |", 1)
+    assert augmentation_said(text) != augmentation_coded()
+
+
+def test_defaults_of_augmentation_are_those_of_the_code() -> None:
+    said = {name: cells[0] for name, cells in table(section(read("docs/augmentation.md"), "Options")).items()}
+    assert said == {name: shown(field.default) for name, field in AugmentOptions.model_fields.items()}
