@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from medtrimix.config.digest import digest_of, digest_of_file
 from medtrimix.config.model import Config
 from medtrimix.errors import InputError
-from medtrimix.nets.options import EncoderSpec
+from medtrimix.nets.options import THIN_VOLUME, EncoderSpec
 
 TWO_FILES = "An encoder is two files, NAME.safetensors and NAME.json, written by one pretraining."
 
@@ -63,7 +63,12 @@ def why_unfit(spec: EncoderSpec, *, image_shape: tuple[int, ...]) -> str:
     """What images of (C, H, W) or (C, D, H, W) have that this encoder is not for; empty when they fit."""
     made_for = _described(spec.channels, dims=spec.spatial_dims)
     given = _described(image_shape[0], dims=len(image_shape) - 1)
-    return "" if made_for == given else f"the encoder is for {made_for}, the images of this study are {given}"
+    if made_for != given:
+        return f"the encoder is for {made_for}, the images of this study are {given}"
+    seven_deep = spec.spatial_dims == 3 and spec.stem_kernel[0] == 7 and spec.options.name.startswith(("res", "dense"))
+    if seven_deep and image_shape[1] < THIN_VOLUME:
+        return f"the encoder is for volumes of at least {THIN_VOLUME} slices, those of this study have {image_shape[1]}"
+    return ""
 
 
 def _described(channels: int, *, dims: int) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from pydantic import ValidationError
 from torch import nn
 
 from medtrimix.nets.encoder import Encoder, build_encoder
-from medtrimix.nets.options import EncoderOptions, ProjectorOptions
+from medtrimix.nets.options import EncoderOptions, EncoderSpec, ProjectorOptions
 from medtrimix.nets.projector import build_projector
+from medtrimix.nets.vit import patch_size
 
 NARROW = EncoderOptions(name="resnet10", width=0.125)
 
@@ -84,3 +87,53 @@ def test_projector(hidden_layers: int) -> None:
 def test_refuses_options(given: str) -> None:
     with pytest.raises(ValidationError):
         EncoderOptions.model_validate_json(given)
+
+
+@pytest.mark.parametrize(("slices", "kernel"), [(4, 3), (7, 3), (8, 7), (20, 7)])
+@pytest.mark.parametrize("name", ["resnet10", "densenet121"])
+def test_thin_volumes_get_a_stem_that_torch_computes_rightly(name: str, slices: int, kernel: int) -> None:
+    """With 7x7x7 and 5 slices torch 2.13 corrupts memory, so the published stem is not tried here."""
+    options = EncoderOptions.model_validate({"name": name, "width": 0.125})
+    spec = EncoderSpec(options=options, channels=1, image_size=(slices, 18, 20), spatial_dims=3)
+    net = Encoder(spec).net
+    stem = net.conv1 if name == "resnet10" else net.features.conv0
+    assert stem.kernel_size == spec.stem_kernel == (kernel, 7, 7)
+    image = torch.randn(2, 1, slices, 18, 20, generator=torch.Generator().manual_seed(1))
+    twin = copy.deepcopy(stem).double()
+    for layer, given in ((stem, image), (twin, image.double())):
+        layer(given).square().sum().backward()
+    torch.testing.assert_close(stem.weight.grad.double(), twin.weight.grad, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "patch"),
+    [
+        ((28, 28), (4, 4)),
+        ((64, 100), (8, 13)),
+        ((224, 224), (16, 16)),
+        ((28, 28, 28), (7, 7, 7)),
+        ((6, 64, 96), (2, 16, 16)),
+    ],
+    ids=str,
+)
+def test_patches_go_by_the_size(size: tuple[int, ...], patch: tuple[int, ...]) -> None:
+    assert patch_size(size) == patch
+
+
+@pytest.mark.parametrize(("width", "dim"), [(1.0, 768), (0.5, 384), (0.25, 192), (0.125, 128)])
+def test_the_transformer_keeps_whole_heads(width: float, dim: int) -> None:
+    encoder = built(EncoderOptions(name="vit", width=width))
+    assert encoder.dim == dim
+    assert encoder.net.stages[0][0].heads * 64 == dim
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "last_map"),
+    [("densenet121", 28, 2), ("densenet121", 64, 2), ("efficientnet_b0", 28, 2), ("efficientnet_b0", 64, 2)],
+)
+def test_small_images_lose_less_resolution_in_other_encoders_too(name: str, size: int, last_map: int) -> None:
+    encoder = built(EncoderOptions.model_validate({"name": name, "width": 0.125}), size=size)
+    maps: list[torch.Size] = []
+    encoder.stages[-1].register_forward_hook(lambda _module, _given, out: maps.append(out.shape[-2:]))
+    encoder(torch.randn(2, 1, size, size))
+    assert maps == [(last_map, last_map)]
