@@ -126,6 +126,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--bf16", action="store_true", help="pictures in bf16 too (of volumes the loss becomes NaN)")
     parser.add_argument("--beside", default="", help="what else the machine was doing, for the page")
     chosen = parser.parse_args()
     rounds = 1 if chosen.quick else chosen.rounds
@@ -139,6 +140,7 @@ def main() -> int:
             trained_in_turns(case, Training(method, precision, case.steps * rounds), folder=Path(scratch))
             for case in CASES
             for method, precision in _TRAININGS
+            if precision == "fp32" or (chosen.bf16 and len(case.shape.image) == 3)
         ]
         saving = checkpoint_seconds(Path(scratch))
         rows = (ROWS[0], 50_000) if chosen.quick else ROWS
@@ -302,7 +304,8 @@ def draw_figure(views: list[Views], trained: list[Trained], *, path: Path) -> No
         left.legend(frameon=False)
         for method, precision in _TRAININGS:
             ratios = [r.ratio for r in trained if (r.training.method, r.training.precision) == (method, precision)]
-            right.plot(titles, ratios, "o-", label=f"{method}, {precision}")
+            if ratios:
+                right.plot(titles[: len(ratios)], ratios, "o-", label=f"{method}, {precision}")
         right.axhline(LOOP_BAR, color="0.6", linewidth=0.8)
         right.set_ylim(0.8, 1.02)
         right.set_ylabel("speed of pretraining / of its network alone")

@@ -189,3 +189,10 @@ def test_presets_of_augmentation_can_be_wrong() -> None:
 def test_defaults_of_augmentation_are_those_of_the_code() -> None:
     said = {name: cells[0] for name, cells in table(section(read("docs/augmentation.md"), "Options")).items()}
     assert said == {name: shown(field.default) for name, field in AugmentOptions.model_fields.items()}
+
+
+def test_measured_speed_is_that_of_the_results() -> None:
+    rows = re.findall(r"^\|.*\|$", section(read("docs/augmentation.md"), "Speed"), re.MULTILINE)
+    results = read("benchmarks/results/throughput.md").splitlines()
+    assert rows
+    assert [row for row in rows if row not in results] == []
