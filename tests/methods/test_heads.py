@@ -14,7 +14,7 @@ from medtrimix.nets.options import EncoderOptions
 
 
 def small() -> Encoder:
-    return build_encoder(EncoderOptions(name="resnet10", width=0.0625), channels=1, image_size=(16, 16))
+    return build_encoder(EncoderOptions(name="resnet10", width=0.125), channels=1, image_size=(16, 16))
 
 
 @pytest.mark.parametrize("options", METHODS, ids=lambda options: options.__name__)
