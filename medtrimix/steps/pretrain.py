@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     arm = Arm(pretrained=config.method.method != "none", normalisation=measure_normalisation(store.images, rows=rows_N))
     encoder = _first_encoder(config, store=store)
     if not isinstance(config.method, NoneOptions):
+        _check_parts(config, images=len(rows_N))
         given = (config.model_dump_json(), inputs, arm.normalisation.model_dump_json(), out)
         with together(config.processes, others=_take_part, args=given, device=config.numerics.device):
             _train(
@@ -190,37 +192,26 @@ def _train(
         trained = WithAverage(method, network=encoder, after_step=method.after_step, decay=config.ema)
     if config.compiled:
         encoder.net.compile()
-    _check_parts(config, images=len(rows_N))
-    order = StepOrder(rows_N, batch_size=config.batch_size, seed=config.seed, parts=config.accumulate)
-    images_per_step = order.batch_size * method.passes_per_step
-    if config.image_budget is not None:
-        total_steps = max(1, int(config.image_budget / images_per_step))
-    else:
-        assert config.epochs is not None
-        total_steps = config.epochs * order.steps_per_epoch
     numerics = config.numerics
     fabric = make_fabric(device=numerics.device, precision=numerics.precision, processes=config.processes)
+    order = StepOrder(rows_N, batch_size=config.batch_size, seed=config.seed, parts=config.accumulate)
+    images_per_step = order.batch_size * method.passes_per_step
+    total_steps = _total_steps(config, order=order, images_per_step=images_per_step)
     augmenter = Augmenter(config.augment, normalisation=normalisation, seed=config.seed)
-    batches = _Batches(
-        store,
-        order=order,
-        augmenter=augmenter,
-        total=total_steps * config.accumulate,
-        device=fabric.device,
-    )
-    rates = config.optimizer
+    total = total_steps * config.accumulate
+    batches = _Batches(store, order=order, augmenter=augmenter, total=total, device=fabric.device)
     train(
         trained,
-        optimizer=build_optimizer(rates, of=method),
+        optimizer=build_optimizer(config.optimizer, of=method),
         batch_at=batches.at,
         after_step=trained.after_step,
         fabric=fabric,
         options=LoopOptions(
             total_steps=total_steps,
-            warmup_steps=round(rates.warmup * total_steps),
+            warmup_steps=round(config.optimizer.warmup * total_steps),
             checkpoint=out / CHECKPOINT,
-            checkpoint_every_s=context.checkpoint_every_s if context else 0.0,
-            final_learning_rate=rates.final_learning_rate,
+            checkpoint_every_s=context.checkpoint_every_s if context else math.inf,
+            final_learning_rate=config.optimizer.final_learning_rate,
             accumulate=config.accumulate,
         ),
         monitor=_Monitor(context, images_per_step=images_per_step) if context else _Silent(),
@@ -232,6 +223,13 @@ def _train(
     _save_views(method, batches, rows_N=rows_N, out=out)
     epochs = total_steps / order.steps_per_epoch
     context.recorder.metrics.update({"steps": total_steps, "epochs": epochs, "images": total_steps * images_per_step})
+
+
+def _total_steps(config: Config, *, order: StepOrder, images_per_step: float) -> int:
+    if config.image_budget is not None:
+        return max(1, int(config.image_budget / images_per_step))
+    assert config.epochs is not None
+    return config.epochs * order.steps_per_epoch
 
 
 def _check_parts(config: Config, *, images: int) -> None:
