@@ -116,6 +116,7 @@ def test_the_average_is_what_is_saved(studied: Path, tmp_path: Path) -> None:
     assert difference(mean, again) == 0
 
 
+@pytest.mark.slow
 def test_two_processes_leave_what_one_does(studied: Path, tmp_path: Path) -> None:
     """Weights in float32; one line of the curve for each step, also after an interruption."""
     options: dict[str, Any] = {
