@@ -38,6 +38,7 @@ from medtrimix.pipeline.worker import Job, execute
 from medtrimix.steps import ingest, pretrain, split
 from medtrimix.steps.context import CURVES, RECORD
 from medtrimix.steps.numerics import Numerics
+from medtrimix.training.options import AdamWOptions
 
 RESULT = Path(__file__).resolve().parent / "results" / "resume.md"
 _BATCH, _TRAIN, _VAL = 16, 64, 32
@@ -93,7 +94,7 @@ def make_job(inputs: pretrain.Inputs, *, steps: int, precision: str) -> Job:
         batch_size=_BATCH,
         image_budget=3 * _BATCH * steps,
         epochs=None,
-        optimizer=pretrain.OptimizerOptions(),
+        optimizer=AdamWOptions(),
         numerics=Numerics(device="cpu", precision=precision),  # type: ignore[arg-type]
         seed=_SEED,
     )

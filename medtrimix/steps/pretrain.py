@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,6 +128,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     else:
         encoder = _first_encoder(config, store=store)
     if not isinstance(config.method, NoneOptions | CheckpointOptions):
+        _check_parts(config, images=len(rows_N))
         given = (config.model_dump_json(), inputs, arm.normalisation.model_dump_json(), out)
         with together(config.processes, others=_take_part, args=given, device=config.numerics.device):
             _train(
@@ -232,16 +234,11 @@ def _train(
         trained = WithAverage(method, network=encoder, after_step=method.after_step, decay=config.ema)
     if config.compiled:
         encoder.net.compile()
-    _check_parts(config, images=len(rows_N))
-    order = StepOrder(rows_N, batch_size=config.batch_size, seed=config.seed, parts=config.accumulate)
-    images_per_step = order.batch_size * method.passes_per_step
-    if config.image_budget is not None:
-        total_steps = max(1, int(config.image_budget / images_per_step))
-    else:
-        assert config.epochs is not None
-        total_steps = config.epochs * order.steps_per_epoch
     numerics = config.numerics
     fabric = make_fabric(device=numerics.device, precision=numerics.precision, processes=config.processes)
+    order = StepOrder(rows_N, batch_size=config.batch_size, seed=config.seed, parts=config.accumulate)
+    images_per_step = order.batch_size * method.passes_per_step
+    total_steps = _total_steps(config, order=order, images_per_step=images_per_step)
     augmenter = Augmenter(config.augment, normalisation=normalisation, seed=config.seed)
     batches = Batches(
         store, order=order, augmenter=augmenter, total=total_steps * config.accumulate, device=fabric.device
@@ -258,19 +255,18 @@ def _train(
             device=fabric.device,
         )
         watcher = _watcher(method, probe=probe, work=work, fabric=fabric) if probe else None
-    rates = config.optimizer
     train(
         trained,
-        optimizer=build_optimizer(rates, of=method),
+        optimizer=build_optimizer(config.optimizer, of=method),
         batch_at=batches.at,
         after_step=trained.after_step,
         fabric=fabric,
         options=LoopOptions(
             total_steps=total_steps,
-            warmup_steps=round(rates.warmup * total_steps),
+            warmup_steps=round(config.optimizer.warmup * total_steps),
             checkpoint=out / CHECKPOINT,
-            checkpoint_every_s=context.checkpoint_every_s if context else 0.0,
-            final_learning_rate=rates.final_learning_rate,
+            checkpoint_every_s=context.checkpoint_every_s if context else math.inf,
+            final_learning_rate=config.optimizer.final_learning_rate,
             accumulate=config.accumulate,
         ),
         monitor=Recording(context, work=work, watcher=watcher, on_collapse=config.on_collapse) if context else Silent(),
@@ -300,6 +296,13 @@ def _watcher(method: Method, *, probe: Probe, work: Work, fabric: Fabric) -> Wat
         autocast=fabric.autocast,
         size_counts=size_counts(method),
     )
+
+
+def _total_steps(config: Config, *, order: StepOrder, images_per_step: float) -> int:
+    if config.image_budget is not None:
+        return max(1, int(config.image_budget / images_per_step))
+    assert config.epochs is not None
+    return config.epochs * order.steps_per_epoch
 
 
 def _check_parts(config: Config, *, images: int) -> None:

@@ -60,6 +60,7 @@ def pretrained(studied: Path, method: PretrainingOptions | NoneOptions, *, out: 
         augment=AugmentOptions(preset="ct"),
         batch_size=25,
         image_budget=300,
+        epochs=None,
         optimizer=AdamWOptions(),
         numerics=NUMERICS,
         seed=1,

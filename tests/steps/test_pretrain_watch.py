@@ -18,6 +18,7 @@ from medtrimix.steps.context import CURVES, Context, Recorder
 from medtrimix.steps.numerics import Numerics
 from medtrimix.training import health
 from medtrimix.training.health import WATCHED, WatchOptions
+from medtrimix.training.options import AdamWOptions
 
 HEALTHY = VICRegOptions()
 BROKEN = VICRegOptions(variance_weight=0.0, covariance_weight=0.0)
@@ -41,7 +42,7 @@ def pretrained(
         batch_size=4,
         image_budget=None,
         epochs=2,
-        optimizer=pretrain.OptimizerOptions(learning_rate=1e-2),
+        optimizer=AdamWOptions(learning_rate=1e-2),
         numerics=Numerics(device="cpu", precision="fp32"),
         seed=1,
         watch=watch,

@@ -11,7 +11,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from medtrimix.methods.method import Method, ViewBatch
-from medtrimix.methods.options import MoCoV2Options, PretrainingOptions, TriMixOptions
+from medtrimix.methods.options import MAEOptions, MoCoV2Options, PretrainingOptions, TriMixOptions
 from medtrimix.methods.table import METHODS, TWO_VIEW_METHODS, build_method
 from medtrimix.nets.encoder import build_encoder
 from medtrimix.nets.options import EncoderOptions, ProjectorOptions
@@ -86,7 +86,8 @@ class Watch:
 
 def build(options: PretrainingOptions) -> Method:
     torch.manual_seed(0)
-    encoder = build_encoder(EncoderOptions(name="resnet10", width=0.125), channels=1, image_size=(SIZE, SIZE))
+    kind = EncoderOptions(name="vit" if isinstance(options, MAEOptions) else "resnet10", width=0.125)
+    encoder = build_encoder(kind, channels=1, image_size=(SIZE, SIZE))
     if processes() > 1:
         share_batch_statistics(encoder)
     return build_method(options, encoder=encoder).double()

@@ -96,7 +96,12 @@ def test_the_batch_counts_whole_however_it_is_cut(studied: Path, tmp_path: Path)
     whole = pretrained(studied, tmp_path / "whole")
     parts = pretrained(studied, tmp_path / "parts", accumulate=3)
     # Worked by hand: 12 images twice are 24 a step; 100 images make 4 steps of 24; 26 images make 2 steps an epoch.
-    assert whole.metrics == parts.metrics == {"steps": 4, "epochs": 2, "images": 96}
+    for made in (whole, parts):
+        assert {name: made.metrics[name] for name in ("steps", "epochs", "images")} == {
+            "steps": 4,
+            "epochs": 2,
+            "images": 96,
+        }
     assert [point["images"] for point in parts.curve] == [24, 48, 72, 96]
     assert difference(whole, parts) > 1e-5, "contrast is with the other images of a part only"
 
@@ -116,6 +121,7 @@ def test_the_average_is_what_is_saved(studied: Path, tmp_path: Path) -> None:
     assert difference(mean, again) == 0
 
 
+@pytest.mark.slow
 def test_two_processes_leave_what_one_does(studied: Path, tmp_path: Path) -> None:
     """Weights in float32; one line of the curve for each step, also after an interruption."""
     options: dict[str, Any] = {
@@ -130,7 +136,7 @@ def test_two_processes_leave_what_one_does(studied: Path, tmp_path: Path) -> Non
     assert [point["step"] for point in two.curve] == [0, 1, 2, 3]
     losses = [[point["loss"] for point in each.curve] for each in (one, two)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
-    assert two.metrics == one.metrics
+    assert two.metrics == pytest.approx(one.metrics, rel=1e-4)
     with pytest.raises(Interrupted):
         pretrained(studied, tmp_path / "parts", processes=2, should_stop=lambda: True, **options)
     resumed = pretrained(studied, tmp_path / "parts", processes=2, **options)

@@ -19,6 +19,8 @@ from member_tasks import MEMBERS, NORMALISATIONS, State, Watch, trained
 from medtrimix.errors import StepFailed
 from medtrimix.training.processes import together
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = 1e-9  # float64; a ResNet of a few steps multiplies roundings of 1e-16, and sums have another order
 
 
