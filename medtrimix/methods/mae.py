@@ -11,6 +11,7 @@ from medtrimix.losses.masked_patches import masked_patches
 from medtrimix.methods.method import Method, StepLoss, ViewBatch, sum_of
 from medtrimix.methods.options import MAEOptions
 from medtrimix.nets.encoder import Encoder
+from medtrimix.nets.sharing import gather, own_rows
 from medtrimix.nets.vit import Block, ViT, draw_weights, only_visible, patch_grid, patchify, picked, positions
 
 _HEAD_DIM = 32  # of the decoder, as published
@@ -51,9 +52,10 @@ class MAE(Method):
             len(image_BCHW), patches=int(np.prod(grid)), seed=batch.seed, step=batch.step, device=image_BCHW.device
         )
         visible_BV = order_BT[:, : visible_patches(order_BT.shape[1], mask_ratio=self.options.mask_ratio)]
-        with only_visible(net, visible_BV) as last:
+        total = len(image_BCHW)
+        with only_visible(net, visible_BV[own_rows(total)]) as last:  # several processes share the encoder's pass
             self.encoder(image_BCHW)
-        prediction_BTP = self._decoded(last[0], order_BT=order_BT, grid=grid)
+        prediction_BTP = self._decoded(gather(last[0], total=total), order_BT=order_BT, grid=grid)
         masked_BT = torch.ones_like(order_BT, dtype=torch.bool).scatter(1, visible_BV, False)
         patch_BTP = patchify(image_BCHW, patch=net.patch)
         normalised = self.options.targets == "normalised"

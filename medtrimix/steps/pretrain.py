@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from medtrimix.methods.method import Method
     from medtrimix.nets.encoder import Encoder
     from medtrimix.training.average import WithAverage
+    from medtrimix.training.order import StepOrder
     from medtrimix.training.watch import Probe, Watcher
 
 CHECKPOINT = "checkpoint.pt"

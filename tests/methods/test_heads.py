@@ -19,7 +19,9 @@ def small(name: Literal["resnet10", "vit"] = "resnet10") -> Encoder:
     return build_encoder(EncoderOptions(name=name, width=0.125), channels=1, image_size=(16, 16))
 
 
-@pytest.mark.parametrize("options", [kind for kind in METHODS if kind is not MAEOptions], ids=lambda options: options.__name__)
+@pytest.mark.parametrize(
+    "options", [kind for kind in METHODS if kind is not MAEOptions], ids=lambda options: options.__name__
+)
 def test_the_projector_takes_features(options: type) -> None:
     method = build_method(options(), encoder=small())
     projector = projector_of(method)

@@ -89,7 +89,7 @@ def trained(folder: Path, *, watched: bool, touched: bool = False) -> tuple[Meth
         method,
         optimizer=torch.optim.AdamW(method.parameters(), lr=1e-2),
         batch_at=lambda step: IMAGES[step : step + 8],
-        after_step=lambda progress: None,
+        after_step=lambda _: None,
         fabric=make_fabric(device="cpu", precision="fp32"),
         options=LoopOptions(total_steps=20, warmup_steps=2, checkpoint=folder / "c.pt"),
         monitor=monitor,
