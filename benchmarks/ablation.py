@@ -138,6 +138,8 @@ def _effects(columns: Mapping[Column, Arms]) -> Iterator[str]:
     yield "Means over the other factor; a positive number favours what is named first."
     yield from ("", *_header("base | effect", columns))
     for base, arm_of in FACTORIAL.items():
+        if not all(arm in arms for arm in arm_of.values() for arms in columns.values()):
+            continue  # a smaller study
         effects = {
             "consistency: with - without": ([k for k in arm_of if k[1]], [k for k in arm_of if not k[1]]),
             "soft assignment - no extraction": _extractions(arm_of, "soft_assignment", "none"),
