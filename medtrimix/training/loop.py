@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -77,6 +78,7 @@ def make_fabric(*, device: str, precision: str, processes: int = 1) -> Fabric:
 
     With several processes they must have met before: see `medtrimix.training.processes`.
     """
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)  # its import made it talk of precision
     names = {"fp32": "32-true", "bf16": "bf16-mixed"}
     strategy: DDPStrategy | Literal["auto"] = "auto"
     if processes > 1:
