@@ -8,11 +8,12 @@
     python benchmarks/methods.py --dataset phantom --stage ...                  the same on synthetic patients
     python benchmarks/methods.py --quick --out FOLDER ...                       to see that it runs
 
-`screening` compares all methods on the labelled folds and on val. The best rivals there meet TriMix and its own base
-loss in `finalists`, with more pretrainings (the first ones are those of the screening) and judged on test. `epochs`
-gives those arms as many passes over the images as the base had there, however often a step of theirs calls the encoder:
-those that call it as often as the base are the finalists again. `vit` is for masked autoencoders, which need a
-transformer, with controls of their own. Every stage goes on where it was stopped.
+`screening` compares all methods on the labelled folds and on val, with one pretraining each. The best rivals there, at
+the fewest labels and at the most, meet TriMix and its own base loss in `finalists`, with five pretrainings (the first
+ones are those of the screening) and judged on test. `epochs` gives those arms as many passes over the images as the
+base had there, however often a step of theirs calls the encoder: those that call it as often as the base are the
+finalists again. `vit` is for masked autoencoders, which need a transformer, with controls of their own. Every stage
+goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -40,8 +41,6 @@ BESIDE = (HERE.parent / "pipelines" / "nih_cxr.yaml", HERE.parent / "pipelines" 
 OURS, BASE, CONTROL = "trimix", "simclr_0.5", "scratch"
 READING = "trimix_near_ramp"
 """The reading of TriMix that came first in the ablation, at a smaller budget; in the screening only, and no rival."""
-RIVALS = 2
-"""Finalists besides TriMix, its base and the control."""
 
 DATASETS: dict[str, tuple[str, ...]] = {
     "pneumoniamnist": (),
@@ -144,12 +143,14 @@ class _Benchmark:
         return (*name, *DATASETS[self._dataset], *STAGES[stage], *chosen, *length)
 
     def _finalists(self) -> dict[str, Any]:
-        """TriMix, its base, the control, and the best rivals by the labelled folds at the smallest budget."""
+        """TriMix, its base, the control, and on the folds the best rivals at the fewest and at the most labels."""
         study = self._finished("screening")
-        judged = {arm: of_arm for (arm, _, budget), of_arm in study.judge("folds").items() if budget == "1%"}
-        rivals = sorted(judged.keys() - {OURS, READING, BASE, CONTROL}, key=lambda arm: judged[arm].auc, reverse=True)
+        judged = study.judge("folds")
+        budgets = [budget_name(budget) for budget in study.plan.study.learn.label_budgets]
+        rivals = [arm for arm in study.arms if arm not in (OURS, READING, BASE, CONTROL)]
+        best = [max(rivals, key=lambda arm: judged[arm, "linear", budget].auc) for budget in (budgets[0], budgets[-1])]
         arms = Document(STUDY).data["pretrain"]["arms"]
-        return {arm: arms[arm] for arm in (OURS, BASE, *rivals[:RIVALS], CONTROL)}
+        return {arm: arms[arm] for arm in dict.fromkeys((OURS, BASE, *best, CONTROL))}
 
     def _unequal_in_epochs(self) -> dict[str, Any]:
         """Finalists whose step costs other passes than the base's: for them the same epochs mean another budget."""
