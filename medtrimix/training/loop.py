@@ -78,7 +78,8 @@ def make_fabric(*, device: str, precision: str, processes: int = 1) -> Fabric:
 
     With several processes they must have met before: see `medtrimix.training.processes`.
     """
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)  # its import made it talk of precision
+    for name in ("lightning.fabric", "lightning.pytorch"):  # their import makes them talk of precision
+        logging.getLogger(name).setLevel(logging.WARNING)
     names = {"fp32": "32-true", "bf16": "bf16-mixed"}
     strategy: DDPStrategy | Literal["auto"] = "auto"
     if processes > 1:
