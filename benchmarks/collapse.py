@@ -252,10 +252,10 @@ def read(recorder: Recorder, *, steps_per_epoch: int, embedding: int) -> Outcome
 
 
 def cases(*, epochs: int, images: int) -> list[Case]:
-    """Broken ones first: they are short."""
+    """Short ones first: broken ones, with the learning rates of a short and of a default training, then healthy ones."""
     default = math.ceil(_BUDGET / 2 / images)
-    broken = [Case(name, batch, planned) for planned in (epochs, default) for batch in (256, 128) for name in BROKEN]
-    return broken + [Case(name, batch, length) for batch, length in ((256, epochs), (128, 3)) for name in HEALTHY]
+    broken = [Case(name, batch, planned) for planned in (8, default) for batch in (256, 128) for name in BROKEN]
+    return broken + [Case(name, 256, length) for length in (3, epochs) for name in HEALTHY]
 
 
 def _row(case: Case, outcome: Outcome) -> str:
@@ -276,8 +276,8 @@ HEAD = (
 )
 
 
-def page(found: Sequence[tuple[Case, Outcome]]) -> str:
-    """What is kept."""
+def page(found: Sequence[tuple[Case, Outcome]], *, planned: int) -> str:
+    """What is kept, of the trainings that were run of those planned."""
     broken = [(case, outcome) for case, outcome in found if case.broken]
     healthy = [(case, outcome) for case, outcome in found if not case.broken]
     caught, false = len(broken) - _failures(broken), _failures(healthy)
@@ -292,7 +292,7 @@ def page(found: Sequence[tuple[Case, Outcome]]) -> str:
         "the plan that their learning rate follows.",
         "",
         f"**{caught} of {len(broken)} broken trainings raised the alarm within {WITHIN} epochs; {false} of "
-        f"{len(healthy)} healthy ones raised one.**",
+        f"{len(healthy)} healthy ones raised one.** {len(found)} of {planned} planned trainings were run.",
         "",
         "Values at the end of epoch 1 / of epoch 2 / lowest at any moment. Standard deviations are multiplied by",
         "sqrt(E), so that directions spread evenly have 1; the size is divided by the untrained network's.",
@@ -312,10 +312,13 @@ def _failures(found: Sequence[tuple[Case, Outcome]]) -> int:
     return sum(failed(case, outcome) for case, outcome in found)
 
 
+def _file(case: Case, *, work: Path) -> Path:
+    return work / f"{case.method.replace(' ', '_')}-{case.batch}-{case.epochs}.json"
+
+
 def _kept(case: Case, *, inputs: pretrain.Inputs, work: Path) -> Outcome:
     """The outcome of a training that was done before, or is done now."""
-    name = f"{case.method.replace(' ', '_')}-{case.batch}-{case.epochs}"
-    file = work / f"{name}.json"
+    file = _file(case, work=work)
     if not file.is_file():
         with tempfile.TemporaryDirectory(dir=work) as folder:
             outcome = run(case, inputs=inputs, out=Path(folder) / "out")
@@ -323,14 +326,11 @@ def _kept(case: Case, *, inputs: pretrain.Inputs, work: Path) -> Outcome:
     return Outcome(**read_json(file))
 
 
-def measure(work: Path, *, epochs: int) -> list[tuple[Case, Outcome]]:
-    """All trainings, one after the other."""
-    inputs = pretrain.Inputs(ingest=work / "ingest", split=work / "split")
-    if not split.split_file(inputs.split).is_file():
-        make_inputs(work, file=Path(os.environ["MEDTRIMIX_DATA"]) / "pneumoniamnist.npz")
+def measure(work: Path, *, planned: Sequence[Case], inputs: pretrain.Inputs) -> list[tuple[Case, Outcome]]:
+    """These trainings, one after the other."""
     found = []
     print(HEAD, flush=True)
-    for case in cases(epochs=epochs, images=len(split.rows_of_side(inputs.split, "train"))):
+    for case in planned:
         found.append((case, _kept(case, inputs=inputs, work=work)))
         print(_row(*found[-1]), flush=True)
     return found
@@ -339,16 +339,22 @@ def measure(work: Path, *, epochs: int) -> list[tuple[Case, Outcome]]:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=8, help="of the healthy trainings")
+    parser.add_argument("--epochs", type=int, default=8, help="of the longer healthy trainings; all run for 3 first")
     parser.add_argument("--work", type=Path, help="folder for finished trainings; a temporary one if not given")
+    parser.add_argument("--finished", action="store_true", help="run nothing; the table of what is in --work")
     parser.add_argument("--out", type=Path, default=RESULT, help="file of the table")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         work = chosen.work or Path(folder)
         work.mkdir(parents=True, exist_ok=True)
-        found = measure(work, epochs=chosen.epochs)
-    chosen.out.write_text(page(found))
+        inputs = pretrain.Inputs(ingest=work / "ingest", split=work / "split")
+        if not split.split_file(inputs.split).is_file():
+            make_inputs(work, file=Path(os.environ["MEDTRIMIX_DATA"]) / "pneumoniamnist.npz")
+        planned = cases(epochs=chosen.epochs, images=len(split.rows_of_side(inputs.split, "train")))
+        wanted = [case for case in planned if not chosen.finished or _file(case, work=work).is_file()]
+        found = measure(work, planned=wanted, inputs=inputs)
+    chosen.out.write_text(page(found, planned=len(planned)))
     print(f"{_failures(found)} of {len(found)} trainings did not do what they should")
     sys.exit(1 if _failures(found) else 0)
 

@@ -26,8 +26,8 @@ SIZES = {"28 px": (28, 28), "64 px": (64, 64), "12 px": (12, 12), "8 slices": (8
 """The last two reach maps of one and of two slices."""
 _OWN_ROUNDING = 2e-2
 """Relative, of one layer: bfloat16 keeps 8 bits, so what it rounds is off by 2e-3."""
-_OFF_AFTER_ALL_LAYERS = 5e-2
-"""Relative, of a loss."""
+_OFF_AFTER_ALL_LAYERS = 0.1
+"""Relative, of a loss on four images; EfficientNet-B0's is off by .059 at 64 pixels with every convolution right."""
 
 
 def images(size: tuple[int, ...], *, seed: int, count: int = 4) -> Tensor:
