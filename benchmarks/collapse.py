@@ -252,7 +252,7 @@ def read(recorder: Recorder, *, steps_per_epoch: int, embedding: int) -> Outcome
 
 
 def cases(*, epochs: int, images: int) -> list[Case]:
-    """Short ones first: broken ones, with the learning rates of a short and of a default training, then healthy ones."""
+    """Broken ones first, with the learning rates of a short and of a default training; then healthy ones."""
     default = math.ceil(_BUDGET / 2 / images)
     broken = [Case(name, batch, planned) for planned in (8, default) for batch in (256, 128) for name in BROKEN]
     return broken + [Case(name, 256, length) for length in (3, epochs) for name in HEALTHY]
