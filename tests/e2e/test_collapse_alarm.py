@@ -27,7 +27,7 @@ pretrain:
     healthy: {method: vicreg}
 learn: {strategies: [linear], label_budgets: [1.0], label_seeds: 1}
 evaluate: {bootstrap: 100}
-compute: {precision: fp32}
+compute: {precision: fp32, workers: 1}
 """
 """Small batches and a rate five times the default, so that two epochs of few images are steps enough to collapse."""
 
