@@ -126,7 +126,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--bf16", action="store_true", help="pictures in bf16 too (of volumes the loss becomes NaN)")
+    parser.add_argument("--bf16", action="store_true", help="pictures in bf16 too (volumes run in float32)")
     parser.add_argument("--beside", default="", help="what else the machine was doing, for the page")
     chosen = parser.parse_args()
     rounds = 1 if chosen.quick else chosen.rounds

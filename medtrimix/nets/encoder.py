@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from medtrimix.nets.backbone import Backbone
@@ -26,9 +27,28 @@ BACKBONES: dict[str, Callable[[EncoderSpec], Backbone]] = {
 }
 """All encoders. To add one: its name in `options.py`, its file, and a line here."""
 
+THIN_IMAGE_PX = 16
+"""Pictures with a side of up to this size are embedded in float32 on a CPU, see `bf16_is_right`."""
+
+
+def bf16_is_right(image_BCHW: Tensor) -> bool:
+    """Whether convolutions of such images may run in bfloat16; elsewhere the encoder stays in float32.
+
+    On a CPU torch 2.13 (oneDNN, AVX512-BF16) leaves parts of a bfloat16 convolution's weight gradient unwritten: they
+    hold whatever was in memory, 1e36 and NaN included. Seen in both memory orders, each time with float32 right: 3x3x3
+    on maps of two slices, which a ResNet reaches with 64 voxels a side; strided 3x3x3 and 3x3, and 5x5 on maps of one
+    pixel, which pictures of up to 16 pixels can reach; 7x7x7 on few slices. The rule is wider than what was seen:
+    unwritten memory is right by chance now and then.
+    """
+    if image_BCHW.device.type != "cpu":
+        return True
+    return image_BCHW.ndim == 4 and min(image_BCHW.shape[2:]) > THIN_IMAGE_PX
+
 
 class Encoder(nn.Module):
     """A network without its classifier: image_BCHW (or image_BCDHW), float -> embedding_BE.
+
+    Under autocast it runs in bfloat16, except where `bf16_is_right` says no.
 
     Where a training runs in several processes, they share each training pass: see `medtrimix.nets.sharing`.
 
@@ -50,7 +70,9 @@ class Encoder(nn.Module):
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """Embeddings, shape (B, dim): the mean over positions of the last feature map."""
-        embedding_BE: Tensor = in_shares(self.net, image_BCHW) if self.training else self.net(image_BCHW)
+        wanted = torch.is_autocast_enabled(image_BCHW.device.type)
+        with torch.autocast(image_BCHW.device.type, enabled=wanted and bf16_is_right(image_BCHW)):
+            embedding_BE: Tensor = in_shares(self.net, image_BCHW) if self.training else self.net(image_BCHW)
         return embedding_BE
 
 

@@ -152,7 +152,7 @@ class ComputeOptions(Config):
     Attributes:
         device: of the training.
         precision: `bf16` is autocast, weights stay in float32; `auto` takes it where the processor has the
-            instructions.
+            instructions. On a CPU encoders of volumes run in float32 all the same.
         workers: tasks at a time; `auto`: one per GPU, or one per core (8 at most), each with its share of the cores.
         checkpoint_every_s: seconds of pretraining that a kill may cost; no result depends on it.
         processes_per_training: processes (on a GPU machine as many GPUs) that share each pretraining.
