@@ -84,8 +84,8 @@ class Recording:
                 record=self._record(task),
                 cached=cached,
             )
-        if task.step == "pretrain" and (message := read_warning(self._folder(task))):
-            self._tag_study(task, message)
+        if task.step == "pretrain" and (note := _collapse_note(self._folder(task))):
+            self._tag_study(task, note)
 
     def failed(self, task: Task, error: MedtrimixError) -> None:
         """The parent ends as failed; which task it was, the terminal says."""
@@ -119,14 +119,21 @@ class Recording:
         if not curves.is_file():
             return RunRecord(params=params, metrics=metrics)
         encoder = tuple((file, ENCODER) for file in encoder_files(pretrain.encoder_stem(folder)))
-        message = read_warning(folder)
+        note = _collapse_note(folder)
         return RunRecord(
             params=params,
             metrics=metrics,
             curves=_points(curves),
             artifacts=((curves, ""), *encoder),
-            tags={COLLAPSE: message} if message else {},
+            tags={COLLAPSE: note} if note else {},
         )
+
+
+def _collapse_note(folder: Path) -> str:
+    """What the tag of a pretraining says; one that recovered is told from one that did not."""
+    if passed := read_warning(folder, passed=True):
+        return f"recovered by the end: {passed}"
+    return read_warning(folder)
 
 
 def _run_name(task: Task) -> str:

@@ -24,7 +24,7 @@ class Recorder:
 
     curves.jsonl    one line per training step, appended as it goes, cut back to the checkpoint on resume
     progress.json   how far the step is, for the bar
-    warning.json    what people must know of a step that goes on; it stays
+    warning.json    what people must know of a step that goes on; it stays, marked when it no longer holds at the end
     record.json     parameters and metrics, written once at the end
     """
 
@@ -60,11 +60,17 @@ class Recorder:
     def warn(self, message: str) -> None:
         """Leaves a warning; only the first one is kept, which a resumed step finds again."""
         if not self.warning:
-            write_json(self.folder / WARNING, {"message": message})
+            first = read_warning(self.folder, passed=True) or message  # a resumed step passes by the same place again
+            write_json(self.folder / WARNING, {"message": first})
+
+    def pass_warning(self) -> None:
+        """Marks a warning, if there is one, as past: it held once, and does not at the end."""
+        if self.warning:
+            write_json(self.folder / WARNING, {"message": self.warning, "passed": True})
 
     @property
     def warning(self) -> str:
-        """The warning, "" without one."""
+        """The warning that stands, "" without one."""
         return read_warning(self.folder)
 
     def flush(self) -> None:
@@ -81,10 +87,13 @@ class Recorder:
         (self.folder / PROGRESS).unlink(missing_ok=True)
 
 
-def read_warning(folder: Path) -> str:
-    """The warning that the step working in `folder` left, "" without one."""
+def read_warning(folder: Path, *, passed: bool = False) -> str:
+    """The warning of a step that stands, or one that has passed; "" without such a one."""
     path = folder / WARNING
-    return str(read_json(path)["message"]) if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    facts = read_json(path)
+    return str(facts["message"]) if facts.get("passed", False) == passed else ""
 
 
 def _step_of(line: str) -> int:

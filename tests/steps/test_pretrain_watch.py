@@ -14,8 +14,9 @@ from medtrimix.errors import CollapseError
 from medtrimix.methods.options import PretrainingOptions, SimCLROptions, VICRegOptions
 from medtrimix.nets.options import EncoderOptions
 from medtrimix.steps import pretrain
-from medtrimix.steps.context import CURVES, Context, Recorder
+from medtrimix.steps.context import CURVES, Context, Recorder, read_warning
 from medtrimix.steps.numerics import Numerics
+from medtrimix.steps.pretraining.monitor import Recording
 from medtrimix.training import health
 from medtrimix.training.health import WATCHED, WatchOptions
 from medtrimix.training.options import AdamWOptions
@@ -123,3 +124,44 @@ def test_it_ends_the_run_where_that_is_asked_for(inputs: pretrain.Inputs, tmp_pa
 def test_labels_are_not_looked_at_when_that_is_not_wanted(inputs: pretrain.Inputs, tmp_path: Path) -> None:
     recorder = pretrained(inputs, tmp_path / "out", watch=WatchOptions(knn=False))
     assert set(WATCHED) - set(curve(recorder)[-1]) == {"knn_val_auc"}
+
+
+class Told:
+    """A watcher that sees what it is told, after each step."""
+
+    limits = health.Limits(features=64, embeddings=128, images=512, size_counts=False)
+
+    def __init__(self, ranks: list[float]) -> None:
+        self._ranks = ranks
+
+    def after(self, step: int) -> dict[str, float]:
+        healthy = {"rankme": 20.0, "feature_std": 0.1, "projector_feature_std": 0.05}
+        return {**healthy, "projector_rankme": self._ranks[step]}
+
+
+def recorded(folder: Path, ranks: list[float], *, first: int = 0) -> Recorder:
+    folder.mkdir(exist_ok=True)
+    recorder = Recorder(folder)
+    context = Context(recorder=recorder, should_stop=lambda: False, workers=1, checkpoint_every_s=1e9)
+    work = health.Work(total_steps=len(ranks), steps_per_epoch=2, images_per_step=8)
+    monitor = Recording(context, work=work, watcher=Told(ranks), on_collapse="warn")  # type: ignore[arg-type]
+    for step in range(first, len(ranks)):
+        monitor.step(step, total_steps=len(ranks), terms={"loss": 1.0})
+    return recorder
+
+
+def test_an_alarm_that_no_longer_holds_at_the_end_has_passed(tmp_path: Path) -> None:
+    recorder = recorded(tmp_path / "dip", [9.0, 2.0, 2.5, 9.0])
+    assert recorder.warning == ""
+    assert read_warning(recorder.folder, passed=True).startswith("epoch 1: the effective rank")
+    standing = recorded(tmp_path / "end", [9.0, 9.0, 9.0, 2.0])
+    assert standing.warning.startswith("epoch 2: ")
+    assert read_warning(standing.folder, passed=True) == ""
+
+
+def test_a_resumed_training_tells_the_same_alarm(tmp_path: Path) -> None:
+    """Killed after the last step, it goes on from a checkpoint in the middle of the dip."""
+    recorded(tmp_path / "dip", [9.0, 2.0, 2.5, 9.0])
+    again = recorded(tmp_path / "dip", [9.0, 2.0, 2.5, 9.0], first=2)
+    assert read_warning(again.folder, passed=True).startswith("epoch 1: ")
+    assert again.warning == ""

@@ -31,8 +31,12 @@ class Recording:
         seen = {} if self._watcher is None else self._watcher.after(step)
         self._recorder.curve(step, values={**terms, **seen, "images": round((step + 1) * images)})
         self._recorder.progress(round((step + 1) * images), round(total_steps * images), unit="images")
-        if self._watcher is not None and seen and (what := collapse(seen, limits=self._watcher.limits)):
+        if self._watcher is None or not seen:
+            return
+        if what := collapse(seen, limits=self._watcher.limits):
             self._alarm(f"epoch {(step + 1) / self._work.steps_per_epoch:.3g}: {what}")
+        elif step + 1 == total_steps:
+            self._recorder.pass_warning()
 
     def _alarm(self, message: str) -> None:
         """The first one is kept; later moments say the same."""
