@@ -8,100 +8,156 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from medtrimix.augment.intensity import look_up
 from medtrimix.augment.resample import INSIDE, ONCE, mirrored, pixel_centres, reach
 
 _CPU_VOXELS = 2**16
 """Voxels that a CPU samples at a time: the dozen passes over their positions stay in its cache."""
 
 
-def resample_volume(image_BCDHW: Tensor, map_B34: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Volumes seen through their maps, at their own size; trilinear, mirrored at the edges.
+class VolumeLines(NamedTuple):
+    """Where each voxel of a view is read in its volume, as a difference of what columns and lines say; x, y, z.
+
+    x and y are in the units of `grid_sample`, of a tall picture in which all slices but the last stand one above the
+    other, y in the first of them; z counts slices. L counts lines of voxels along x.
+
+    Attributes:
+        along_x_B31W: what the columns add.
+        by_line_B3L1: what the lines take away.
+        reach_B3: furthest place along each axis, 1 being the ends of the source.
+    """
+
+    along_x_B31W: Tensor
+    by_line_B3L1: Tensor
+    reach_B3: Tensor
+
+    def split(self, sizes: list[int]) -> list[VolumeLines]:
+        """The same in pieces of so many volumes."""
+        return [VolumeLines(*piece) for piece in zip(*(torch.split(part, sizes) for part in self), strict=True)]
+
+
+def volume_lines(map_B34: Tensor, *, sizes: tuple[int, ...]) -> VolumeLines:
+    """The lines of maps of volumes with so many voxels along x, y and z."""
+    sides = _sides(sizes)
+    first_3, last_3 = map_B34.new_tensor([side.ends for side in sides]).unbind(dim=1)
+    along_x, along_y, along_z, center = (map_B34 * ((last_3 - first_3) / 2)[:, None]).unsqueeze(-1).unbind(dim=2)
+    x, y, z = (pixel_centres(size, like=map_B34) for size in sizes)
+    by_slice_B3D = torch.addcmul(center + ((first_3 + last_3) / 2)[:, None], along_z, z)
+    by_line_B3L = -(by_slice_B3D[:, :, :, None] + (along_y * y)[:, :, None, :]).flatten(2)
+    return VolumeLines((along_x * x)[:, :, None, :], by_line_B3L[:, :, :, None], reach(map_B34))
+
+
+def resample_volume(image_BCDHW: Tensor, map_B34: Tensor) -> Tensor:
+    """Volumes seen through their maps, at their own size; trilinear, mirrored at the edges."""
+    view_BCDHW = torch.empty_like(image_BCDHW)
+    lines = volume_lines(map_B34, sizes=tuple(image_BCDHW.shape[:1:-1]))
+    resample_volume_along(_Source(image_BCDHW, None), lines, out=view_BCDHW)
+    return view_BCDHW
+
+
+def resample_shown_volume(image_BCDHW: Tensor, table_BC256: Tensor, lines: VolumeLines, *, out: Tensor) -> None:
+    """The same by the lines of uint8 volumes that are seen through tables; into `out`, which is contiguous."""
+    resample_volume_along(_Source(torch.empty_like(out), image_BCDHW, table_BC256), lines, out=out)
+
+
+def resample_volume_along(source: _Source, lines: VolumeLines, *, out: Tensor) -> None:
+    """Writes the views.
 
     torch samples volumes voxel by voxel, but pictures sixteen pixels at a time. So two neighbouring slices are sampled
-    as two channels of one picture, in which all slices stand one above the other, and blended: 3 times as fast. L
-    counts lines of voxels along x.
-
-    Args:
-        image_BCDHW: the volumes.
-        map_B34: of each.
-        out: where the views go, contiguous; None: somewhere new.
+    as two channels of one picture, in which all slices stand one above the other, and blended: 3 times as fast.
     """
-    batch, _, depth, height, width = image_BCDHW.shape
-    axes = _axes(map_B34, sizes=(width, height, depth))
-    slice_height = 2.0 / max(1, depth - 1)  # of the tall picture, which reaches from -1 to 1
-    pairs = [_stacked_pairs(volume_BDHW) for volume_BDHW in image_BCDHW.unbind(dim=1)]
-    out = torch.empty_like(image_BCDHW) if out is None else out
-    view_BCLW = out.view(*out.shape[:2], depth * height, width)
-    at_once = depth * height if image_BCDHW.is_cuda else max(1, _CPU_VOXELS // (batch * width))
-    for start in range(0, depth * height, at_once):
-        here = slice(start, start + at_once)
-        place_B3LW = image_BCDHW.new_empty(batch, 3, len(range(depth * height)[here]), width)
-        for axis, place_BLW in zip(axes, place_B3LW.unbind(dim=1), strict=True):
-            axis.write_places(here, out=place_BLW)
+    batch, channels, depth, height, width = out.shape
+    sides, furthest = _sides((width, height, depth)), lines.reach_B3.amax(dim=0).tolist()
+    pairs = [_stacked_pairs(volume_BDHW) for volume_BDHW in source.shown_BCDHW.unbind(dim=1)]
+    at_once = depth * height if out.is_cuda else max(1, _CPU_VOXELS // (batch * width))
+    view_BCLW = out.view(batch, channels, depth * height, width)
+    for views, by_line_B3L1 in zip(view_BCLW.split(at_once, 2), lines.by_line_B3L1.split(at_once, 2), strict=True):
+        place_B3LW = out.new_empty(batch, 3, views.shape[2], width)
+        for axis, side in enumerate(sides):
+            along_x_B1W, by_line_BL1 = lines.along_x_B31W[:, axis], by_line_B3L1[:, axis]
+            side.write_places(along_x_B1W, by_line_BL1, reach=furthest[axis], out=place_B3LW[:, axis])
         _, y_BLW, z_BLW = place_B3LW.unbind(dim=1)
         slice_BLW = z_BLW.floor()
-        y_BLW.add_(slice_BLW, alpha=slice_height)
+        source.show(slice_BLW)
+        y_BLW.add_(slice_BLW, alpha=2.0 / max(1, depth - 1))
         part_BLW = z_BLW.sub_(slice_BLW)
         grid_BLW2 = place_B3LW[:, :2].permute(0, 2, 3, 1)
         for channel, pair_B2LW in enumerate(pairs):
             this, following = grid_sample(pair_B2LW, grid_BLW2, padding_mode="border", align_corners=False).unbind(1)
-            torch.lerp(this, following, part_BLW, out=view_BCLW[:, channel, here])
-    return out
+            torch.lerp(this, following, part_BLW, out=views[:, channel])
 
 
-class _Axis(NamedTuple):
-    """Where along an axis of the source each voxel is read: `along_x - by_line`, mirrored at the ends.
+class _Source:
+    """Volumes whose grey values are looked up slice by slice, when they are needed.
+
+    So they are still in the processor's cache when they are sampled, a quarter faster, and slices that no view needs
+    are not looked up.
+    """
+
+    def __init__(self, shown_BCDHW: Tensor, stored_BCDHW: Tensor | None, table_BC256: Tensor | None = None) -> None:
+        self.shown_BCDHW = shown_BCDHW
+        self._stored, self._table = stored_BCDHW, table_BC256
+        self._first = self._end = 0  # of the slices that are done
+
+    def show(self, slice_BLW: Tensor) -> None:
+        """Looks up these slices and the ones after them."""
+        if self._stored is None:
+            return
+        first, end = 0, self.shown_BCDHW.shape[2]
+        if not slice_BLW.is_cuda:  # where asking would mean waiting
+            lowest, highest = torch.aminmax(slice_BLW)
+            first, end = int(lowest), min(end, int(highest) + 2)
+        if self._first == self._end:
+            self._first = self._end = first
+        self._look_up(first, self._first)
+        self._look_up(self._end, end)
+        self._first, self._end = min(first, self._first), max(end, self._end)
+
+    def _look_up(self, first: int, end: int) -> None:
+        if first < end:
+            assert self._stored is not None
+            assert self._table is not None
+            self.shown_BCDHW[:, :, first:end] = look_up(self._stored[:, :, first:end], self._table)
+
+
+class _Side(NamedTuple):
+    """An axis of the source.
 
     Attributes:
-        ends: of the source, in the axis' own unit.
+        ends: where it begins and ends, in the axis' own unit.
         centres: first and last position that may be read, as a rule those of the outermost voxels.
-        reach: furthest position from the middle, 1 being the ends.
         safe: reach up to which every position is between the centres.
     """
 
-    along_x_B1W: Tensor
-    by_line_BL1: Tensor
     ends: tuple[float, float]
     centres: tuple[float, float]
-    reach: float
     safe: float
 
-    def write_places(self, here: slice, *, out: Tensor) -> None:
-        """Those of the lines `here`."""
-        if self.reach <= INSIDE:
-            torch.sub(self.along_x_B1W, self.by_line_BL1[:, here], out=out)
+    def write_places(self, along_x_B1W: Tensor, by_line_BL1: Tensor, *, reach: float, out: Tensor) -> None:
+        """Positions `along_x - by_line`, mirrored at the ends."""
+        if reach <= INSIDE:
+            torch.sub(along_x_B1W, by_line_BL1, out=out)
         else:
-            torch.sub(self.by_line_BL1[:, here], self.along_x_B1W, out=out)
-            mirrored(out, ends=self.ends, often=self.reach > ONCE)
-        if self.reach > self.safe:
+            torch.sub(by_line_BL1, along_x_B1W, out=out)
+            mirrored(out, ends=self.ends, often=reach > ONCE)
+        if reach > self.safe:
             out.clamp_(*self.centres)
 
 
-def _axes(map_B34: Tensor, *, sizes: tuple[int, int, int]) -> list[_Axis]:
-    """In units of the tall picture, y in its first slice; z in slices."""
+def _sides(sizes: tuple[int, ...]) -> tuple[_Side, _Side, _Side]:
+    """Of x, y and z.
+
+    Beyond the centres of its first and last row a slice would be blended with another one's row, and the last slice has
+    no next one. Along x `grid_sample` takes care of it.
+    """
     _, height, depth = sizes
     neighbours = max(1, depth - 1)
     row = 2.0 / (neighbours * height)
-    sides = ((-1.0, 1.0), (-1.0, height * row - 1.0), (-0.5, depth - 0.5))
-    # Beyond the centres of its first and last row a slice would be blended with another one's row, and the last slice
-    # has no next one. Along x `grid_sample` takes care of it.
-    centres = ((-1.0, 1.0), (sides[1][0] + row / 2, sides[1][1] - row / 2), (0.0, neighbours * (1 - 1e-6)))
-    safe = (torch.inf, 1 - 1.01 / height, 1 - 1.01 / depth)
-    furthest = reach(map_B34).amax(dim=0).tolist()
-    return [
-        _Axis(*_places(map_B34, axis=axis, sizes=sizes, ends=sides[axis]), sides[axis], centres[axis], far, safe[axis])
-        for axis, far in enumerate(furthest)
-    ]
-
-
-def _places(map_B34: Tensor, *, axis: int, sizes: tuple[int, ...], ends: tuple[float, float]) -> tuple[Tensor, Tensor]:
-    """Source positions along an axis that begins and ends there, as a difference of (B, 1, W) and (B, L, 1)."""
-    first, last = ends
-    along_x, along_y, along_z, center = (map_B34[:, axis] * ((last - first) / 2)).unsqueeze(-1).unbind(dim=1)
-    x, y, z = (pixel_centres(size, like=map_B34) for size in sizes)
-    by_slice = along_z * z + (center + (first + last) / 2)
-    by_line_BL = -(by_slice[:, :, None] + (along_y * y)[:, None, :]).flatten(1)
-    return (along_x * x)[:, None, :], by_line_BL[:, :, None]
+    return (
+        _Side((-1.0, 1.0), (-1.0, 1.0), safe=torch.inf),
+        _Side((-1.0, height * row - 1.0), (-1.0 + row / 2, (height - 0.5) * row - 1.0), safe=1 - 1.01 / height),
+        _Side((-0.5, depth - 0.5), (0.0, neighbours * (1 - 1e-6)), safe=1 - 1.01 / depth),
+    )
 
 
 def _stacked_pairs(volume_BDHW: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from medtrimix.augment.noise import Noise, add_speckle, noise_of, take_magnitude
 from medtrimix.augment.options import AugmentOptions, Normalisation
 from medtrimix.augment.parameters import AugmentParameters, draw
 from medtrimix.augment.resample import Lines, affine_maps, resample_along, sampling_lines
-from medtrimix.augment.resample_volume import resample_volume
+from medtrimix.augment.resample_volume import VolumeLines, resample_shown_volume, volume_lines
 
 Change = Callable[[Tensor, AugmentParameters], None]
 """Of the pixels of views, in place."""
@@ -58,7 +58,7 @@ def apply(image_BCHW: Tensor, parameters: AugmentParameters, *, normalisation: N
     sizes = [len(piece) for piece in pieces] * views
     tasks = _tasks(parameters, sizes=sizes, out=view_BCHW, normalisation=normalisation)
     for number, images in enumerate(pieces):
-        places = places_in_tables(images)
+        places = places_in_tables(images) if axes == 2 else None  # of volumes they would not stay in the cache
         for task in tasks[number :: len(pieces)]:
             task.carry_out(images, places)
     return view_BCHW
@@ -68,20 +68,21 @@ class _Task(NamedTuple):
     """One view of each image of a piece."""
 
     table_BC256: Tensor
-    where: Lines | Tensor
+    where: Lines | VolumeLines
     noise: Noise | None
     parameters: AugmentParameters
     before: list[Change]
     after: list[Change]
     out: Tensor
 
-    def carry_out(self, image_BCHW: Tensor, places: Tensor) -> None:
-        """Writes the views; `places` are those of the images in tables."""
-        shown = look_up_at(places, self.table_BC256).view(image_BCHW.shape)
-        if isinstance(self.where, Lines):
-            seen = resample_along(shown, self.where)
+    def carry_out(self, image_BCHW: Tensor, places: Tensor | None) -> None:
+        """Writes the views; `places` are those of pictures in tables."""
+        seen = self.out
+        if isinstance(self.where, VolumeLines):
+            resample_shown_volume(image_BCHW, self.table_BC256, self.where, out=seen)
         else:
-            seen = resample_volume(shown, self.where, out=self.out)
+            assert places is not None
+            seen = resample_along(look_up_at(places, self.table_BC256).view(image_BCHW.shape), self.where)
         for change in self.before:
             change(seen, self.parameters)
         if self.noise is not None:
@@ -108,11 +109,13 @@ def _tasks(
     return [_Task(*piece, before, after, views) for *piece, views in pieces]
 
 
-def _where(parameters: AugmentParameters, *, like: Tensor) -> Lines | Tensor:
-    """Where pictures or volumes like these are read: the lines of pictures, the maps of volumes."""
+def _where(parameters: AugmentParameters, *, like: Tensor) -> Lines | VolumeLines:
+    """Where pictures or volumes like these are read."""
     sizes = tuple(like.shape[:1:-1])
     map_BAQ = affine_maps(parameters, sizes=sizes)
-    return sampling_lines(map_BAQ, width=sizes[0], height=sizes[1]) if len(sizes) == 2 else map_BAQ
+    if len(sizes) == 2:
+        return sampling_lines(map_BAQ, width=sizes[0], height=sizes[1])
+    return volume_lines(map_BAQ, sizes=sizes)
 
 
 def _changes(
