@@ -68,4 +68,4 @@ def _column(values: tuple[float, ...], device: torch.device) -> Tensor:
 
 
 def _normalised(value: Tensor, normalisation: Normalisation) -> Tensor:
-    return (value - per_channel(normalisation.mean, like=value)) / per_channel(normalisation.std, like=value)
+    return (value - per_channel(normalisation.mean, like=value)).div_(per_channel(normalisation.std, like=value))

@@ -90,7 +90,8 @@ def draw(
     They depend on the arguments only, and those of a sample not on the other rows. `epoch` counts whatever should bring
     fresh views: passes over the data, or steps where a sample may come twice in a pass.
     """
-    u = dict(zip(_NUMBERS, uniforms(len(_NUMBERS), seed=seed, epoch=epoch, rows_B=rows_B, view=view).T, strict=True))
+    names = _NUMBERS if options.erase_probability else _NUMBERS[: _NUMBERS.index("erase_chance")]
+    u = dict(zip(names, uniforms(len(names), seed=seed, epoch=epoch, rows_B=rows_B, view=view).T, strict=True))
     half_BA, center_BA = _crop(u, options=options, axes=spatial_dims)
     brightness_B = _symmetric(u["brightness"], options.brightness)
     contrast_B = _symmetric(u["contrast"], options.contrast)
@@ -156,7 +157,7 @@ def _crop(u: Numbers, *, options: AugmentOptions, axes: int) -> tuple[Uniform, U
 def _erased_box(u: Numbers, *, options: AugmentOptions, axes: int) -> tuple[Uniform, Uniform]:
     """Half sizes and centres of the boxes, `(B, A)`; they are inside the view as a whole."""
     if not options.erase_probability:
-        nowhere_BA = np.zeros((len(u["erase_chance"]), axes))
+        nowhere_BA = np.zeros((len(u["x"]), axes))
         return nowhere_BA, nowhere_BA
     half_BA = _half_sides(u, of="erase", scale=options.erase_scale, ratio=options.erase_ratio, axes=axes)
     center_BA = _symmetric(_columns(u, "erase_x", "erase_y", "erase_z", count=axes), 1.0) * (1.0 - half_BA)

@@ -70,21 +70,37 @@ def resample_volume_along(source: _Source, lines: VolumeLines, *, out: Tensor) -
     sides, furthest = _sides((width, height, depth)), lines.reach_B3.amax(dim=0).tolist()
     pairs = [_stacked_pairs(volume_BDHW) for volume_BDHW in source.shown_BCDHW.unbind(dim=1)]
     at_once = depth * height if out.is_cuda else max(1, _CPU_VOXELS // (batch * width))
-    view_BCLW = out.view(batch, channels, depth * height, width)
-    for views, by_line_B3L1 in zip(view_BCLW.split(at_once, 2), lines.by_line_B3L1.split(at_once, 2), strict=True):
-        place_B3LW = out.new_empty(batch, 3, views.shape[2], width)
+    along_x = lines.along_x_B31W.unbind(dim=1)
+    by_lines = [by_line_BL1.split(at_once, 1) for by_line_BL1 in lines.by_line_B3L1.unbind(dim=1)]
+    views = [view_BLW.split(at_once, 1) for view_BLW in out.view(batch, channels, -1, width).unbind(dim=1)]
+    places = _Places.new(by_lines[0][0], width=width)
+    for number in range(len(by_lines[0])):
+        if by_lines[0][number].shape[1] != places.x_BLW.shape[1]:  # the last lines
+            places = _Places.new(by_lines[0][number], width=width)
         for axis, side in enumerate(sides):
-            along_x_B1W, by_line_BL1 = lines.along_x_B31W[:, axis], by_line_B3L1[:, axis]
-            side.write_places(along_x_B1W, by_line_BL1, reach=furthest[axis], out=place_B3LW[:, axis])
-        _, y_BLW, z_BLW = place_B3LW.unbind(dim=1)
-        slice_BLW = z_BLW.floor()
+            side.write_places(along_x[axis], by_lines[axis][number], reach=furthest[axis], out=places[axis])
+        slice_BLW = places.z_BLW.floor()
         source.show(slice_BLW)
-        y_BLW.add_(slice_BLW, alpha=2.0 / max(1, depth - 1))
-        part_BLW = z_BLW.sub_(slice_BLW)
-        grid_BLW2 = place_B3LW[:, :2].permute(0, 2, 3, 1)
-        for channel, pair_B2LW in enumerate(pairs):
-            this, following = grid_sample(pair_B2LW, grid_BLW2, padding_mode="border", align_corners=False).unbind(1)
-            torch.lerp(this, following, part_BLW, out=views[:, channel])
+        places.y_BLW.add_(slice_BLW, alpha=2.0 / max(1, depth - 1))
+        part_BLW = places.z_BLW.sub_(slice_BLW)
+        for pair_B2LW, view_BLW in zip(pairs, views, strict=True):
+            both = grid_sample(pair_B2LW, places.grid_BLW2, padding_mode="border", align_corners=False)
+            torch.lerp(*both.unbind(dim=1), part_BLW, out=view_BLW[number])
+
+
+class _Places(NamedTuple):
+    """Memory for the positions of some lines; the grid is x and y."""
+
+    x_BLW: Tensor
+    y_BLW: Tensor
+    z_BLW: Tensor
+    grid_BLW2: Tensor
+
+    @classmethod
+    def new(cls, by_line_BL1: Tensor, *, width: int) -> _Places:
+        """For these lines."""
+        place_B3LW = by_line_BL1.new_empty(len(by_line_BL1), 3, by_line_BL1.shape[1], width)
+        return cls(*place_B3LW.unbind(dim=1), place_B3LW[:, :2].permute(0, 2, 3, 1))
 
 
 class _Source:
