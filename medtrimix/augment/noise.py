@@ -17,7 +17,7 @@ from medtrimix.augment.parameters import AugmentParameters
 
 _POOL = 2**20
 _POOL_SEED = 20_220_613
-_LARGE = 2**14
+_LARGE = 2**15
 """Pixels from which a CPU adds noise image by image, straight from the pool, for a call is soon worth a copy."""
 
 

@@ -90,7 +90,7 @@ def draw(
     They depend on the arguments only, and those of a sample not on the other rows. `epoch` counts whatever should bring
     fresh views: passes over the data, or steps where a sample may come twice in a pass.
     """
-    names = _NUMBERS if options.erase_probability else _NUMBERS[: _NUMBERS.index("erase_chance")]
+    names = _NUMBERS[: _needed(options)]
     u = dict(zip(names, uniforms(len(names), seed=seed, epoch=epoch, rows_B=rows_B, view=view).T, strict=True))
     half_BA, center_BA = _crop(u, options=options, axes=spatial_dims)
     brightness_B = _symmetric(u["brightness"], options.brightness)
@@ -116,6 +116,13 @@ def draw(
         erase_center_BA=_tensor(erased_center_BA),
         erase_half_BA=_tensor(erased_BA),
     )
+
+
+def _needed(options: AugmentOptions) -> int:
+    """How many of the numbers these options use; those at the end are for what is mostly off."""
+    if options.erase_probability:
+        return len(_NUMBERS)
+    return _NUMBERS.index("erase_chance" if options.bias_field else "bias_chance")
 
 
 def identity(batch_size: int, *, spatial_dims: int = 2) -> AugmentParameters:
@@ -196,7 +203,7 @@ def _angles(u: Numbers, *, options: AugmentOptions, axes: int) -> Uniform:
 def _bias(u: Numbers, *, options: AugmentOptions, axes: int) -> Uniform:
     """Heights of the field's waves, `(B, A, 2)`."""
     if not options.bias_field:
-        return np.zeros((len(u["bias_chance"]), axes, 2))
+        return np.zeros((len(u["x"]), axes, 2))
     numbers = _columns(u, "bias_x1", "bias_x2", "bias_y1", "bias_y2", "bias_z1", "bias_z2", count=2 * axes)
     height_BA2 = _symmetric(numbers, options.bias_field).reshape(-1, axes, 2)
     return _sometimes(u["bias_chance"][:, None, None], options.bias_field_probability, height_BA2)
@@ -209,7 +216,7 @@ def _columns(u: Numbers, *names: str, count: int) -> Uniform:
 
 def _sometimes(chance: Uniform, probability: float, value: Uniform) -> Uniform:
     """The value with that probability, else 0."""
-    return np.where(chance < probability, value, 0.0)
+    return np.where(chance < probability, value, 0.0) if probability < 1 else value
 
 
 def _between(u: Uniform, bounds: tuple[float, ...]) -> Uniform:

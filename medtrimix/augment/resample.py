@@ -28,10 +28,9 @@ def affine_maps(parameters: AugmentParameters, *, sizes: tuple[int, ...]) -> Ten
         sizes: pixels along x, y and, of volumes, z.
     """
     step_BAA = _rotation(parameters.angle_BT, axes=len(sizes)) * parameters.half_size_BA[:, None, :]
-    for first, second in _PLANES[: parameters.angle_BT.shape[1]]:
-        aspect = sizes[first] / sizes[second]  # a rotation keeps lengths in pixels, not in units of the image's sides
-        step_BAA[:, first, second] /= aspect
-        step_BAA[:, second, first] *= aspect
+    if len(set(sizes)) > 1:  # a rotation keeps lengths in pixels, not in units of the image's sides
+        size_A = torch.tensor(sizes, dtype=step_BAA.dtype, device=step_BAA.device)
+        step_BAA *= size_A / size_A[:, None]
     return torch.cat([step_BAA, parameters.center_BA[:, :, None]], dim=2)
 
 
@@ -121,9 +120,13 @@ def _pixel_centres(count: int, device: torch.device, dtype: torch.dtype) -> Tens
 def _rotation(angle_BT: Tensor, *, axes: int) -> Tensor:
     """Rotation matrices, (B, A, A)."""
     cos_BT, sin_BT = torch.cos(angle_BT), torch.sin(angle_BT)
+    cos_B, sin_B = cos_BT[:, 0], sin_BT[:, 0]
+    turn_B22 = torch.stack([cos_B, -sin_B, sin_B, cos_B], dim=1).view(-1, 2, 2)
+    if axes == 2:
+        return turn_B22
     turned_BAA = torch.zeros(len(angle_BT), axes, axes, device=angle_BT.device)
-    turned_BAA.diagonal(dim1=1, dim2=2).fill_(1)
-    for turn, (first, second) in enumerate(_PLANES[: angle_BT.shape[1]]):
+    turned_BAA[:, :2, :2], turned_BAA[:, 2, 2] = turn_B22, 1.0
+    for turn, (first, second) in enumerate(_PLANES[1:], start=1):
         cos_B1, sin_B1 = cos_BT[:, turn, None], sin_BT[:, turn, None]
         one_BA, other_BA = turned_BAA[:, first], turned_BAA[:, second]
         turned_BAA[:, first], turned_BAA[:, second] = (
