@@ -5,6 +5,7 @@ Each function changes normalised views in place, and does nothing to those whose
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -42,11 +43,15 @@ class Noise(NamedTuple):
         if view_BCHW.is_cuda or view_BCHW.shape[1:].numel() < _LARGE:
             torch.addcmul(view_BCHW, _windows(view_BCHW, self.start_B), self.scale_BC11, out=out)
             return
-        size, pool = view_BCHW.shape[1:].numel(), _pool_for(view_BCHW)
-        for start, scale_C11, view_CHW, sum_CHW in zip(
-            self.start_B.tolist(), self.scale_BC11, view_BCHW, out, strict=True
-        ):
-            torch.addcmul(view_CHW, pool[start : start + size].view(view_CHW.shape), scale_C11, out=sum_CHW)
+        pool, size = _pool_for(view_BCHW), view_BCHW.shape[2:].numel()
+        planes = zip(view_BCHW.flatten(0, 1), out.flatten(0, 1), self._planes(size), strict=True)
+        for view_HW, sum_HW, (start, scale) in planes:
+            torch.add(view_HW, pool[start : start + size].view(view_HW.shape), alpha=scale, out=sum_HW)
+
+    def _planes(self, size: int) -> Iterator[tuple[int, float]]:
+        """Beginning and deviation of the noise of each channel of each view."""
+        for start, scale_C in zip(self.start_B.tolist(), self.scale_BC11.flatten(1).tolist(), strict=True):
+            yield from ((start + channel * size, scale) for channel, scale in enumerate(scale_C))
 
 
 def noise_of(parameters: AugmentParameters, *, like: Tensor, normalisation: Normalisation) -> Noise:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch
@@ -43,16 +44,12 @@ class Lines(NamedTuple):
     Attributes:
         along_x_B21W: what the columns add.
         along_y_B2H1: what the rows take away.
-        reach_B: furthest place in each picture, which itself reaches to 1.
+        furthest: place of any picture; they themselves reach to 1.
     """
 
     along_x_B21W: Tensor
     along_y_B2H1: Tensor
-    reach_B: Tensor
-
-    def split(self, sizes: list[int]) -> list[Lines]:
-        """The same in pieces of so many pictures."""
-        return [Lines(*piece) for piece in zip(*(torch.split(part, sizes) for part in self), strict=True)]
+    furthest: float
 
 
 def resample(image_BCHW: Tensor, map_B23: Tensor) -> Tensor:
@@ -60,14 +57,19 @@ def resample(image_BCHW: Tensor, map_B23: Tensor) -> Tensor:
 
     What lies outside the picture is mirrored at its edge: black corners would tell the network the angle.
     """
-    return resample_along(image_BCHW, sampling_lines(map_B23, width=image_BCHW.shape[3], height=image_BCHW.shape[2]))
+    height, width = image_BCHW.shape[2:]
+    (lines,) = sampling_lines(map_B23, width=width, height=height, sizes=[len(image_BCHW)])
+    return resample_along(image_BCHW, lines)
 
 
-def sampling_lines(map_B23: Tensor, *, width: int, height: int) -> Lines:
-    """The lines of maps."""
+def sampling_lines(map_B23: Tensor, *, width: int, height: int, sizes: list[int]) -> list[Lines]:
+    """The lines of maps, in pieces of so many pictures."""
     along_x_B21W = map_B23[:, :, None, :1] * pixel_centres(width, like=map_B23)
     along_y_B2H1 = -torch.addcmul(map_B23[:, :, 2:], map_B23[:, :, 1:2], pixel_centres(height, like=map_B23))
-    return Lines(along_x_B21W, along_y_B2H1[:, :, :, None], reach(map_B23).amax(dim=1))
+    reach_B = reach(map_B23).amax(dim=1).tolist()
+    furthest = [max(reach_B[end - size : end]) for size, end in zip(sizes, accumulate(sizes), strict=True)]
+    pieces = zip(along_x_B21W.split(sizes), along_y_B2H1[..., None].split(sizes), furthest, strict=True)
+    return [Lines(*piece) for piece in pieces]
 
 
 def resample_along(image_BCHW: Tensor, lines: Lines) -> Tensor:
@@ -75,12 +77,11 @@ def resample_along(image_BCHW: Tensor, lines: Lines) -> Tensor:
 
     x and y lie in planes of their own, which `grid_sample` reads a tenth faster than pairs.
     """
-    furthest = float(lines.reach_B.max())
-    if furthest <= INSIDE:
+    if lines.furthest <= INSIDE:
         place_B2HW = lines.along_x_B21W - lines.along_y_B2H1
     else:
         negative_B2HW = lines.along_y_B2H1 - lines.along_x_B21W
-        place_B2HW = mirrored(negative_B2HW, ends=(-1.0, 1.0), often=furthest > ONCE)
+        place_B2HW = mirrored(negative_B2HW, ends=(-1.0, 1.0), often=lines.furthest > ONCE)
     return grid_sample(image_BCHW, place_B2HW.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import grid_sample
 from medtrimix.augment.intensity import look_up
 from medtrimix.augment.resample import INSIDE, ONCE, mirrored, pixel_centres, reach
 
-_CPU_VOXELS = 2**16
+_CPU_VOXELS = 2**17
 """Voxels that a CPU samples at a time: the dozen passes over their positions stay in its cache."""
 
 

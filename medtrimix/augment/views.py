@@ -105,17 +105,17 @@ def _tasks(
         noises = [*noise_of(parameters, like=out, normalisation=normalisation).split(sizes)]
     numbers = parameters.split(sizes) if before or after else [parameters] * len(sizes)
     tables = grey_tables(parameters, normalisation=normalisation).split(sizes)
-    pieces = zip(tables, _where(parameters, like=out).split(sizes), noises, numbers, out.split(sizes), strict=True)
+    pieces = zip(tables, _where(parameters, sizes=sizes, like=out), noises, numbers, out.split(sizes), strict=True)
     return [_Task(*piece, before, after, views) for *piece, views in pieces]
 
 
-def _where(parameters: AugmentParameters, *, like: Tensor) -> Lines | VolumeLines:
-    """Where pictures or volumes like these are read."""
-    sizes = tuple(like.shape[:1:-1])
-    map_BAQ = affine_maps(parameters, sizes=sizes)
-    if len(sizes) == 2:
-        return sampling_lines(map_BAQ, width=sizes[0], height=sizes[1])
-    return volume_lines(map_BAQ, sizes=sizes)
+def _where(parameters: AugmentParameters, *, sizes: list[int], like: Tensor) -> Sequence[Lines] | Sequence[VolumeLines]:
+    """Where pictures or volumes like these are read, in pieces of so many."""
+    sides = tuple(like.shape[:1:-1])
+    map_BAQ = affine_maps(parameters, sizes=sides)
+    if len(sides) == 2:
+        return sampling_lines(map_BAQ, width=sides[0], height=sides[1], sizes=sizes)
+    return volume_lines(map_BAQ, sizes=sides).split(sizes)
 
 
 def _changes(
