@@ -68,8 +68,8 @@ def sampling_lines(map_B23: Tensor, *, width: int, height: int, sizes: list[int]
     along_y_B2H1 = -torch.addcmul(map_B23[:, :, 2:], map_B23[:, :, 1:2], pixel_centres(height, like=map_B23))
     reach_B = reach(map_B23).amax(dim=1).tolist()
     furthest = [max(reach_B[end - size : end]) for size, end in zip(sizes, accumulate(sizes), strict=True)]
-    pieces = zip(along_x_B21W.split(sizes), along_y_B2H1[..., None].split(sizes), furthest, strict=True)
-    return [Lines(*piece) for piece in pieces]
+    pieces = zip(torch.split(along_x_B21W, sizes), torch.split(along_y_B2H1[..., None], sizes), furthest, strict=True)
+    return [Lines(along_x_B21W, along_y_B2H1, far) for along_x_B21W, along_y_B2H1, far in pieces]
 
 
 def resample_along(image_BCHW: Tensor, lines: Lines) -> Tensor:

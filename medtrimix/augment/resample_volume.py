@@ -71,8 +71,8 @@ def resample_volume_along(source: _Source, lines: VolumeLines, *, out: Tensor) -
     pairs = [_stacked_pairs(volume_BDHW) for volume_BDHW in source.shown_BCDHW.unbind(dim=1)]
     at_once = depth * height if out.is_cuda else max(1, _CPU_VOXELS // (batch * width))
     along_x = lines.along_x_B31W.unbind(dim=1)
-    by_lines = [by_line_BL1.split(at_once, 1) for by_line_BL1 in lines.by_line_B3L1.unbind(dim=1)]
-    views = [view_BLW.split(at_once, 1) for view_BLW in out.view(batch, channels, -1, width).unbind(dim=1)]
+    by_lines = [torch.split(by_line_BL1, at_once, 1) for by_line_BL1 in lines.by_line_B3L1.unbind(dim=1)]
+    views = [torch.split(view_BLW, at_once, 1) for view_BLW in out.view(batch, channels, -1, width).unbind(dim=1)]
     places = _Places.new(by_lines[0][0], width=width)
     for number in range(len(by_lines[0])):
         if by_lines[0][number].shape[1] != places.x_BLW.shape[1]:  # the last lines
@@ -85,7 +85,8 @@ def resample_volume_along(source: _Source, lines: VolumeLines, *, out: Tensor) -
         part_BLW = places.z_BLW.sub_(slice_BLW)
         for pair_B2LW, view_BLW in zip(pairs, views, strict=True):
             both = grid_sample(pair_B2LW, places.grid_BLW2, padding_mode="border", align_corners=False)
-            torch.lerp(*both.unbind(dim=1), part_BLW, out=view_BLW[number])
+            this, following = both.unbind(dim=1)
+            torch.lerp(this, following, part_BLW, out=view_BLW[number])
 
 
 class _Places(NamedTuple):
@@ -100,7 +101,8 @@ class _Places(NamedTuple):
     def new(cls, by_line_BL1: Tensor, *, width: int) -> _Places:
         """For these lines."""
         place_B3LW = by_line_BL1.new_empty(len(by_line_BL1), 3, by_line_BL1.shape[1], width)
-        return cls(*place_B3LW.unbind(dim=1), place_B3LW[:, :2].permute(0, 2, 3, 1))
+        x_BLW, y_BLW, z_BLW = place_B3LW.unbind(dim=1)
+        return cls(x_BLW, y_BLW, z_BLW, place_B3LW[:, :2].permute(0, 2, 3, 1))
 
 
 class _Source:

@@ -29,15 +29,21 @@ _CPU_PIXELS = 2**17
 """Pixels that a CPU works on at a time: larger pieces leave its cache and take up to twice as long."""
 
 
-def apply(image_BCHW: Tensor, parameters: AugmentParameters, *, normalisation: Normalisation, views: int = 1) -> Tensor:
-    """Views of each uint8 image or volume: float32, normalised, same size, on the images' device.
+def apply(image_BCHW: Tensor, parameters: AugmentParameters, *, normalisation: Normalisation) -> Tensor:
+    """One view of each uint8 image or volume, as `apply_all` makes several."""
+    return apply_all(image_BCHW, parameters, normalisation=normalisation, views=1)[0]
+
+
+def apply_all(
+    image_BCHW: Tensor, parameters: AugmentParameters, *, normalisation: Normalisation, views: int
+) -> list[Tensor]:
+    """Views of each uint8 image or volume: float32, normalised, same shape, on the images' device.
 
     Grey values, then geometry, shading, blur, noise (it comes from the detector, so it is as sharp in a crop), erasing.
 
     Args:
         image_BCHW: the images.
-        parameters: of the first view of each image, then of the second view of each, and so on; the views come back in
-            this order.
+        parameters: of the first view of each image, then of the second view of each, and so on.
         normalisation: of their channels.
         views: of each image.
 
@@ -53,15 +59,17 @@ def apply(image_BCHW: Tensor, parameters: AugmentParameters, *, normalisation: N
             f"got {image_BCHW.dtype} of shape {tuple(image_BCHW.shape)}"
         )
     parameters = parameters.to(image_BCHW.device)
-    view_BCHW = torch.empty((rows, *image_BCHW.shape[1:]), device=image_BCHW.device)
-    pieces = image_BCHW.split(batch if image_BCHW.is_cuda else max(1, _CPU_PIXELS // image_BCHW[0].numel()))
-    sizes = [len(piece) for piece in pieces] * views
-    tasks = _tasks(parameters, sizes=sizes, out=view_BCHW, normalisation=normalisation)
+    # One piece of memory for each view: larger ones come from the system and are cleared first.
+    made = [torch.empty(image_BCHW.shape, device=image_BCHW.device) for _ in range(views)]
+    at_once = batch if image_BCHW.is_cuda else max(1, _CPU_PIXELS // image_BCHW[0].numel())
+    pieces = torch.split(image_BCHW, at_once)
+    outs = [out for view_BCHW in made for out in torch.split(view_BCHW, at_once)]
+    tasks = _tasks(parameters, outs=outs, normalisation=normalisation)
     for number, images in enumerate(pieces):
         places = places_in_tables(images) if axes == 2 else None  # of volumes they would not stay in the cache
         for task in tasks[number :: len(pieces)]:
             task.carry_out(images, places)
-    return view_BCHW
+    return made
 
 
 class _Task(NamedTuple):
@@ -93,23 +101,25 @@ class _Task(NamedTuple):
             change(self.out, self.parameters)
 
 
-def _tasks(
-    parameters: AugmentParameters, *, sizes: list[int], out: Tensor, normalisation: Normalisation
-) -> list[_Task]:
-    """What there is to do in pieces of so many views; what has no strength in any of them is left out."""
+def _tasks(parameters: AugmentParameters, *, outs: list[Tensor], normalisation: Normalisation) -> list[_Task]:
+    """What there is to do for these pieces of views; what has no strength in any of them is left out."""
+    sizes = [len(out) for out in outs]
     before, after = (
         [change for change, strength in changes if strength.any()] for changes in _changes(parameters, normalisation)
     )
     noises: list[Noise | None] = [None] * len(sizes)
     if parameters.noise_std_B.any():
-        noises = [*noise_of(parameters, like=out, normalisation=normalisation).split(sizes)]
+        noises = [*noise_of(parameters, like=outs[0], normalisation=normalisation).split(sizes)]
     numbers = parameters.split(sizes) if before or after else [parameters] * len(sizes)
-    tables = grey_tables(parameters, normalisation=normalisation).split(sizes)
-    pieces = zip(tables, _where(parameters, sizes=sizes, like=out), noises, numbers, out.split(sizes), strict=True)
-    return [_Task(*piece, before, after, views) for *piece, views in pieces]
+    tables = torch.split(grey_tables(parameters, normalisation=normalisation), sizes)
+    places = _where(parameters, sizes=sizes, like=outs[0])
+    pieces = zip(tables, places, noises, numbers, outs, strict=True)
+    return [
+        _Task(table_BC256, where, noise, own, before, after, views) for table_BC256, where, noise, own, views in pieces
+    ]
 
 
-def _where(parameters: AugmentParameters, *, sizes: list[int], like: Tensor) -> Sequence[Lines] | Sequence[VolumeLines]:
+def _where(parameters: AugmentParameters, *, sizes: list[int], like: Tensor) -> Sequence[Lines | VolumeLines]:
     """Where pictures or volumes like these are read, in pieces of so many."""
     sides = tuple(like.shape[:1:-1])
     map_BAQ = affine_maps(parameters, sizes=sides)
@@ -145,13 +155,13 @@ class Augmenter:
     seed: int
 
     def view(self, image_BCHW: Tensor, *, epoch: int, rows_B: npt.NDArray[np.int64], view: int = 0) -> Tensor:
-        """View number `view` of the images, whose row numbers in the store are `rows_B`; see `draw` and `apply`."""
+        """View number `view` of the images, whose row numbers in the store are `rows_B`."""
         return self.views(image_BCHW, epoch=epoch, rows_B=rows_B, views=(view,))[0]
 
     def views(
         self, image_BCHW: Tensor, *, epoch: int, rows_B: npt.NDArray[np.int64], views: Sequence[int]
-    ) -> tuple[Tensor, ...]:
-        """The views of these numbers; what is alike in all of them is done once."""
+    ) -> list[Tensor]:
+        """The views of these numbers, see `draw` and `apply_all`; what is alike in all of them is done once."""
         parameters = draw(
             self.options,
             seed=self.seed,
@@ -160,8 +170,7 @@ class Augmenter:
             view=np.repeat(views, len(rows_B)),
             spatial_dims=image_BCHW.ndim - 2,
         )
-        view_NCHW = apply(image_BCHW, parameters, normalisation=self.normalisation, views=len(views))
-        return view_NCHW.chunk(len(views))
+        return apply_all(image_BCHW, parameters, normalisation=self.normalisation, views=len(views))
 
 
 def as_pixels(view_BCHW: Tensor, *, normalisation: Normalisation) -> npt.NDArray[np.uint8]:
