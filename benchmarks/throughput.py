@@ -256,8 +256,8 @@ def _trainings(results: list[Trained], *, saving: float) -> Iterator[str]:
     yield "The step `pretrain` (store on disk, order, augmentation, method, optimiser, curves) against forward,"
     yield "backward and optimiser step on two views that stay in memory; after each step of the one comes one of the"
     yield "other. The last column is the same ratio in processor time. Medians leave out the few steps after which the"
-    yield "representation is looked at, which in a training of usual length are about 2% of its work. A checkpoint, every"
-    yield f"20 s by default, takes {1000 * saving:.0f} ms more."
+    yield "representation is looked at, in a training of usual length about 2% of its work. A checkpoint, every 20 s by"
+    yield f"default, takes {1000 * saving:.0f} ms more."
     yield from (
         "",
         "| image | method | precision | batch | pretraining | constant batch | ratio | at least | processor |",

@@ -14,6 +14,9 @@ from medtrimix.augment.resample import INSIDE, ONCE, mirrored, pixel_centres, re
 _CPU_VOXELS = 2**17
 """Voxels that a CPU samples at a time: the dozen passes over their positions stay in its cache."""
 
+_LARGE = 2**14
+"""Voxels from which a CPU looks up volume by volume, straight into their place, for a call is soon worth a copy."""
+
 
 class VolumeLines(NamedTuple):
     """Where each voxel of a view is read in its volume, as a difference of what columns and lines say; x, y, z.
@@ -132,10 +135,17 @@ class _Source:
         self._first, self._end = min(first, self._first), max(end, self._end)
 
     def _look_up(self, first: int, end: int) -> None:
-        if first < end:
-            assert self._stored is not None
-            assert self._table is not None
-            self.shown_BCDHW[:, :, first:end] = look_up(self._stored[:, :, first:end], self._table)
+        if first >= end:
+            return
+        assert self._stored is not None
+        assert self._table is not None
+        stored_BCdHW, shown_BCdHW = self._stored[:, :, first:end], self.shown_BCDHW[:, :, first:end]
+        if shown_BCdHW.is_cuda or shown_BCdHW[0, 0].numel() < _LARGE:
+            shown_BCdHW.copy_(look_up(stored_BCdHW, self._table))
+            return
+        volumes = zip(stored_BCdHW.flatten(0, 1), shown_BCdHW.flatten(0, 1), self._table.flatten(0, 1), strict=True)
+        for stored_dHW, shown_dHW, table_256 in volumes:
+            torch.index_select(table_256, 0, stored_dHW.int().flatten(), out=shown_dHW.view(-1))
 
 
 class _Side(NamedTuple):

@@ -248,3 +248,11 @@ def test_a_volume_is_the_same_in_slabs_of_any_size(monkeypatch: pytest.MonkeyPat
     for voxels in (17, 1_000, 5_000):
         monkeypatch.setattr("medtrimix.augment.resample_volume._CPU_VOXELS", voxels)
         assert torch.equal(augmenter.view(volume, epoch=3, rows_B=rows, view=1), whole)
+
+
+def test_large_volumes_are_looked_up_as_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    volume, rows = volumes(6, depth=9).view(3, 2, 9, 10, 8), np.arange(3)
+    augmenter = Augmenter(STRONG, Normalisation(mean=(0.3, 0.6), std=(0.2, 0.1)), seed=9)
+    small = augmenter.view(volume, epoch=3, rows_B=rows, view=1)
+    monkeypatch.setattr("medtrimix.augment.resample_volume._LARGE", 1)
+    assert torch.equal(augmenter.view(volume, epoch=3, rows_B=rows, view=1), small)
