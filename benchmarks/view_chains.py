@@ -3,7 +3,8 @@
 The same in kind, probability and range: a crop of the preset's scales and ratios, its rotation, mirrored edges, gamma,
 contrast, brightness, Gaussian noise, normalisation; all of them always. MONAI and kornia get the crop as one affine map
 with the sides and places that it has, which is their fastest way; kornia also gets crop and rotation one after the
-other, and counts with the faster. MONAI works sample by sample in a DataLoader, as its users do; its second chain
+other. Ours makes the two views of a pretraining at once; kornia gets the images as they are, twice, and in small
+batches, and counts with the fastest. MONAI works sample by sample in a DataLoader, as its users do; its second chain
 leaves out the metadata that it keeps for each image by default. kornia has nothing for the grey values of volumes:
 there its chain is the geometry alone.
 """
@@ -60,7 +61,7 @@ def _ours(options: AugmentOptions) -> Chain:
     epochs = iter(range(1_000_000))
 
     def run(image: torch.Tensor) -> int:
-        return len(augmenter.view(image, epoch=next(epochs), rows_B=np.arange(len(image))))
+        return sum(map(len, augmenter.views(image, epoch=next(epochs), rows_B=np.arange(len(image)), views=(1, 2))))
 
     return run
 
@@ -136,6 +137,7 @@ def _kornia(options: AugmentOptions, size: tuple[int, ...]) -> Iterator[Chain]:
     for geometry in geometries:
         sequence = K.AugmentationSequential(*geometry, *grey, data_keys=["input"])
         yield lambda image, sequence=sequence: len(sequence(image.float() / 255))
+        yield lambda image, sequence=sequence: len(sequence(image.repeat(2, *[1] * (image.ndim - 1)).float() / 255))
         yield lambda image, sequence=sequence: sum(
             len(sequence(piece.float() / 255)) for piece in image.split(_KORNIA_AT_ONCE)
         )

@@ -25,10 +25,15 @@ def splitmix64(counter: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
         return z ^ (z >> np.uint64(31))
 
 
-def uniforms(count: int, *, seed: int, epoch: int, rows_B: npt.NDArray[np.int64], view: int) -> npt.NDArray[np.float64]:
-    """`count` independent numbers per sample, uniform in [0, 1), shape (B, count), 53 random bits each."""
+def uniforms(
+    count: int, *, seed: int, epoch: int, rows_B: npt.NDArray[np.int64], view: int | npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """`count` independent numbers per sample, uniform in [0, 1), shape (B, count), 53 random bits each.
+
+    `view` is a number for all samples or one for each.
+    """
     key_B = splitmix64(np.full(len(rows_B), seed, dtype=np.uint64))  # scattered first: seed 1, epoch 2 is not 2, 1
-    for part in (np.uint64(epoch), np.uint64(view), np.asarray(rows_B).astype(np.uint64)):
+    for part in (np.uint64(epoch), np.asarray(view).astype(np.uint64), np.asarray(rows_B).astype(np.uint64)):
         key_B = splitmix64(key_B ^ part)
     with np.errstate(over="ignore"):
         counter = key_B[:, None] + np.arange(count, dtype=np.uint64) * _GOLDEN

@@ -5,7 +5,9 @@ Each function changes normalised views in place, and does nothing to those whose
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,12 +18,51 @@ from medtrimix.augment.parameters import AugmentParameters
 
 _POOL = 2**20
 _POOL_SEED = 20_220_613
+_LARGE = 2**15
+"""Pixels from which a CPU adds noise image by image, straight from the pool, for a call is soon worth a copy."""
+
+
+class Noise(NamedTuple):
+    """Added noise of views.
+
+    Attributes:
+        start_B: where each view's window begins in the pool.
+        scale_BC11: deviation in each channel's normalised values.
+    """
+
+    start_B: Tensor
+    scale_BC11: Tensor
+
+    def split(self, sizes: list[int]) -> list[Noise]:
+        """The same in pieces of so many views."""
+        pieces = zip(torch.split(self.start_B, sizes), torch.split(self.scale_BC11, sizes), strict=True)
+        return [Noise(start_B, scale_BC11) for start_B, scale_BC11 in pieces]
+
+    def write_sum(self, view_BCHW: Tensor, *, out: Tensor) -> None:
+        """Views and their noise added up."""
+        if view_BCHW.is_cuda or view_BCHW.shape[1:].numel() < _LARGE:
+            torch.addcmul(view_BCHW, _windows(view_BCHW, self.start_B), self.scale_BC11, out=out)
+            return
+        pool, size = _pool_for(view_BCHW), view_BCHW.shape[2:].numel()
+        planes = zip(view_BCHW.flatten(0, 1), out.flatten(0, 1), self._planes(size), strict=True)
+        for view_HW, sum_HW, (start, scale) in planes:
+            torch.add(view_HW, pool[start : start + size].view(view_HW.shape), alpha=scale, out=sum_HW)
+
+    def _planes(self, size: int) -> Iterator[tuple[int, float]]:
+        """Beginning and deviation of the noise of each channel of each view."""
+        for start, scale_C in zip(self.start_B.tolist(), self.scale_BC11.flatten(1).tolist(), strict=True):
+            yield from ((start + channel * size, scale) for channel, scale in enumerate(scale_C))
+
+
+def noise_of(parameters: AugmentParameters, *, like: Tensor, normalisation: Normalisation) -> Noise:
+    """`noise_std` times a normal number for each grey value (0 to 1) of such views."""
+    scale = _per_image(parameters.noise_std_B, like=like) / per_channel(normalisation.std, like=like)
+    return Noise(_starts(like, parameters.noise_place_B), scale)
 
 
 def add_noise(view_BCHW: Tensor, parameters: AugmentParameters, *, normalisation: Normalisation) -> None:
     """Adds `noise_std` times a normal number to each grey value (0 to 1)."""
-    scale = _per_image(parameters.noise_std_B, like=view_BCHW) / per_channel(normalisation.std, like=view_BCHW)
-    view_BCHW.addcmul_(_window(view_BCHW, parameters.noise_place_B), scale)
+    noise_of(parameters, like=view_BCHW, normalisation=normalisation).write_sum(view_BCHW, out=view_BCHW)
 
 
 def add_speckle(view_BCHW: Tensor, parameters: AugmentParameters, *, normalisation: Normalisation) -> None:
@@ -46,11 +87,23 @@ def take_magnitude(view_BCHW: Tensor, parameters: AugmentParameters, *, normalis
 
 
 def _window(view_BCHW: Tensor, place_B: Tensor) -> Tensor:
-    """A normal number for each pixel: those at the image's place in the pool."""
+    """A normal number for each pixel: those at the image's place, 0 to 1, in the pool."""
+    return _windows(view_BCHW, _starts(view_BCHW, place_B))
+
+
+def _windows(view_BCHW: Tensor, start_B: Tensor) -> Tensor:
     size = view_BCHW.shape[1:].numel()
-    windows = _pool(max(_POOL, 2 * size), view_BCHW.device).unfold(0, size, 1)
-    start_B = (place_B * len(windows)).long().clamp_max(len(windows) - 1)
-    return windows.index_select(0, start_B).view(view_BCHW.shape)
+    return _pool_for(view_BCHW).unfold(0, size, 1).index_select(0, start_B).view(view_BCHW.shape)
+
+
+def _starts(view_BCHW: Tensor, place_B: Tensor) -> Tensor:
+    """Where the windows at these places begin in the pool."""
+    windows = len(_pool_for(view_BCHW)) - view_BCHW.shape[1:].numel() + 1
+    return (place_B * windows).long().clamp_max(windows - 1)
+
+
+def _pool_for(view_BCHW: Tensor) -> Tensor:
+    return _pool(max(_POOL, 2 * view_BCHW.shape[1:].numel()), view_BCHW.device)
 
 
 def _per_image(value_B: Tensor, *, like: Tensor) -> Tensor:

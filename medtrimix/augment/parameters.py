@@ -66,9 +66,9 @@ class AugmentParameters:
     erase_center_BA: Tensor
     erase_half_BA: Tensor
 
-    def split(self, size: int) -> list[Self]:
-        """The same in pieces of `size` images."""
-        columns = [torch.split(getattr(self, field.name), size) for field in fields(self)]
+    def split(self, sizes: int | list[int]) -> list[Self]:
+        """The same in pieces of so many images."""
+        columns = [torch.split(getattr(self, field.name), sizes) for field in fields(self)]
         return [type(self)(*piece) for piece in zip(*columns, strict=True)]
 
     def to(self, device: torch.device) -> Self:
@@ -82,15 +82,16 @@ def draw(
     seed: int,
     epoch: int,
     rows_B: npt.NDArray[np.int64],
-    view: int,
+    view: int | npt.NDArray[np.int64],
     spatial_dims: int = 2,
 ) -> AugmentParameters:
-    """The parameters of view number `view` of these samples, on the CPU.
+    """The parameters of view number `view` of these samples, on the CPU; of each its own, if there are as many.
 
     They depend on the arguments only, and those of a sample not on the other rows. `epoch` counts whatever should bring
     fresh views: passes over the data, or steps where a sample may come twice in a pass.
     """
-    u = dict(zip(_NUMBERS, uniforms(len(_NUMBERS), seed=seed, epoch=epoch, rows_B=rows_B, view=view).T, strict=True))
+    names = _NUMBERS[: _needed(options)]
+    u = dict(zip(names, uniforms(len(names), seed=seed, epoch=epoch, rows_B=rows_B, view=view).T, strict=True))
     half_BA, center_BA = _crop(u, options=options, axes=spatial_dims)
     brightness_B = _symmetric(u["brightness"], options.brightness)
     contrast_B = _symmetric(u["contrast"], options.contrast)
@@ -115,6 +116,13 @@ def draw(
         erase_center_BA=_tensor(erased_center_BA),
         erase_half_BA=_tensor(erased_BA),
     )
+
+
+def _needed(options: AugmentOptions) -> int:
+    """How many of the numbers these options use; those at the end are for what is mostly off."""
+    if options.erase_probability:
+        return len(_NUMBERS)
+    return _NUMBERS.index("erase_chance" if options.bias_field else "bias_chance")
 
 
 def identity(batch_size: int, *, spatial_dims: int = 2) -> AugmentParameters:
@@ -155,6 +163,9 @@ def _crop(u: Numbers, *, options: AugmentOptions, axes: int) -> tuple[Uniform, U
 
 def _erased_box(u: Numbers, *, options: AugmentOptions, axes: int) -> tuple[Uniform, Uniform]:
     """Half sizes and centres of the boxes, `(B, A)`; they are inside the view as a whole."""
+    if not options.erase_probability:
+        nowhere_BA = np.zeros((len(u["x"]), axes))
+        return nowhere_BA, nowhere_BA
     half_BA = _half_sides(u, of="erase", scale=options.erase_scale, ratio=options.erase_ratio, axes=axes)
     center_BA = _symmetric(_columns(u, "erase_x", "erase_y", "erase_z", count=axes), 1.0) * (1.0 - half_BA)
     return _sometimes(u["erase_chance"][:, None], options.erase_probability, half_BA), center_BA
@@ -191,6 +202,8 @@ def _angles(u: Numbers, *, options: AugmentOptions, axes: int) -> Uniform:
 
 def _bias(u: Numbers, *, options: AugmentOptions, axes: int) -> Uniform:
     """Heights of the field's waves, `(B, A, 2)`."""
+    if not options.bias_field:
+        return np.zeros((len(u["x"]), axes, 2))
     numbers = _columns(u, "bias_x1", "bias_x2", "bias_y1", "bias_y2", "bias_z1", "bias_z2", count=2 * axes)
     height_BA2 = _symmetric(numbers, options.bias_field).reshape(-1, axes, 2)
     return _sometimes(u["bias_chance"][:, None, None], options.bias_field_probability, height_BA2)
@@ -203,7 +216,7 @@ def _columns(u: Numbers, *names: str, count: int) -> Uniform:
 
 def _sometimes(chance: Uniform, probability: float, value: Uniform) -> Uniform:
     """The value with that probability, else 0."""
-    return np.where(chance < probability, value, 0.0)
+    return np.where(chance < probability, value, 0.0) if probability < 1 else value
 
 
 def _between(u: Uniform, bounds: tuple[float, ...]) -> Uniform:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch
@@ -12,6 +14,9 @@ from medtrimix.augment.parameters import AugmentParameters
 
 _PLANES = ((0, 1), (0, 2), (1, 2))
 """The axes of each rotation, turned from the first towards the second, in the order in which they are applied."""
+
+INSIDE, ONCE = 1.0, 3.0
+"""How far places reach that lie in the source, and that a single reflection brings into it."""
 
 
 def affine_maps(parameters: AugmentParameters, *, sizes: tuple[int, ...]) -> Tensor:
@@ -24,30 +29,27 @@ def affine_maps(parameters: AugmentParameters, *, sizes: tuple[int, ...]) -> Ten
         sizes: pixels along x, y and, of volumes, z.
     """
     step_BAA = _rotation(parameters.angle_BT, axes=len(sizes)) * parameters.half_size_BA[:, None, :]
-    for first, second in _PLANES[: parameters.angle_BT.shape[1]]:
-        aspect = sizes[first] / sizes[second]  # a rotation keeps lengths in pixels, not in units of the image's sides
-        step_BAA[:, first, second] /= aspect
-        step_BAA[:, second, first] *= aspect
+    if len(set(sizes)) > 1:  # a rotation keeps lengths in pixels, not in units of the image's sides
+        size_A = torch.tensor(sizes, dtype=step_BAA.dtype, device=step_BAA.device)
+        step_BAA *= size_A / size_A[:, None]
     return torch.cat([step_BAA, parameters.center_BA[:, :, None]], dim=2)
 
 
 class Lines(NamedTuple):
-    """Where each pixel of a view is read in its picture, times -1, as a sum; complex, x + iy.
+    """Where each pixel of a view is read in its picture, as a difference of what columns and rows say; x, then y.
+
+    The map is separable, position = x * column + (y * row + centre), so broadcasting builds the grid many times as fast
+    as the matrix product inside `affine_grid`, which takes longer than the sampling itself.
 
     Attributes:
-        along_x_B1W: what the columns add.
-        along_y_BH1: what the rows add.
-        often: whether some places need more than one reflection.
+        along_x_B21W: what the columns add.
+        along_y_B2H1: what the rows take away.
+        furthest: place of any picture; they themselves reach to 1.
     """
 
-    along_x_B1W: Tensor
-    along_y_BH1: Tensor
-    often: bool
-
-    def split(self, size: int) -> list[Lines]:
-        """The same in pieces of `size` pictures."""
-        pieces = zip(torch.split(self.along_x_B1W, size), torch.split(self.along_y_BH1, size), strict=True)
-        return [Lines(along_x_B1W, along_y_BH1, self.often) for along_x_B1W, along_y_BH1 in pieces]
+    along_x_B21W: Tensor
+    along_y_B2H1: Tensor
+    furthest: float
 
 
 def resample(image_BCHW: Tensor, map_B23: Tensor) -> Tensor:
@@ -55,32 +57,37 @@ def resample(image_BCHW: Tensor, map_B23: Tensor) -> Tensor:
 
     What lies outside the picture is mirrored at its edge: black corners would tell the network the angle.
     """
-    return resample_along(image_BCHW, sampling_lines(map_B23, width=image_BCHW.shape[3], height=image_BCHW.shape[2]))
+    height, width = image_BCHW.shape[2:]
+    (lines,) = sampling_lines(map_B23, width=width, height=height, sizes=[len(image_BCHW)])
+    return resample_along(image_BCHW, lines)
 
 
-def sampling_lines(map_B23: Tensor, *, width: int, height: int) -> Lines:
-    """The lines of maps.
-
-    The map is separable, position = x * column + (y * row + centre), so broadcasting builds the grid many times as fast
-    as the matrix product inside `affine_grid`, which takes longer than the sampling itself. As complex numbers x and y
-    are one addition.
-    """
-    along_x_BW2 = map_B23[:, None, :, 0] * -pixel_centres(width, like=map_B23)[:, None]
-    along_y_BH2 = map_B23[:, None, :, 1] * -pixel_centres(height, like=map_B23)[:, None] - map_B23[:, None, :, 2]
-    along_x_BW, along_y_BH = (torch.view_as_complex(along.contiguous()) for along in (along_x_BW2, along_y_BH2))
-    return Lines(along_x_BW[:, None, :], along_y_BH[:, :, None], several_times(map_B23))
+def sampling_lines(map_B23: Tensor, *, width: int, height: int, sizes: list[int]) -> list[Lines]:
+    """The lines of maps, in pieces of so many pictures."""
+    along_x_B21W = map_B23[:, :, None, :1] * pixel_centres(width, like=map_B23)
+    along_y_B2H1 = -torch.addcmul(map_B23[:, :, 2:], map_B23[:, :, 1:2], pixel_centres(height, like=map_B23))
+    reach_B = reach(map_B23).amax(dim=1).tolist()
+    furthest = [max(reach_B[end - size : end]) for size, end in zip(sizes, accumulate(sizes), strict=True)]
+    pieces = zip(torch.split(along_x_B21W, sizes), torch.split(along_y_B2H1[..., None], sizes), furthest, strict=True)
+    return [Lines(along_x_B21W, along_y_B2H1, far) for along_x_B21W, along_y_B2H1, far in pieces]
 
 
 def resample_along(image_BCHW: Tensor, lines: Lines) -> Tensor:
-    """As `resample`, by the lines of these pictures."""
-    grid_BHW2 = torch.view_as_real(lines.along_x_B1W + lines.along_y_BH1)
-    grid_BHW2 = mirrored(grid_BHW2, ends=(-1.0, 1.0), often=lines.often)
-    return grid_sample(image_BCHW, grid_BHW2, mode="bilinear", padding_mode="border", align_corners=False)
+    """As `resample`, by the lines of these pictures.
+
+    x and y lie in planes of their own, which `grid_sample` reads a tenth faster than pairs.
+    """
+    if lines.furthest <= INSIDE:
+        place_B2HW = lines.along_x_B21W - lines.along_y_B2H1
+    else:
+        negative_B2HW = lines.along_y_B2H1 - lines.along_x_B21W
+        place_B2HW = mirrored(negative_B2HW, ends=(-1.0, 1.0), often=lines.furthest > ONCE)
+    return grid_sample(image_BCHW, place_B2HW.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
 
 
-def several_times(map_BAQ: Tensor) -> bool:
-    """Whether some places lie so far outside of -1 to 1 that one reflection does not bring them in."""
-    return bool(map_BAQ.abs().sum(dim=2).max() > 3)
+def reach(map_BAQ: Tensor) -> Tensor:
+    """How far out the places that maps lead to lie at most, along each axis, (B, A)."""
+    return map_BAQ.abs().sum(dim=2)
 
 
 def mirrored(negative: Tensor, *, ends: tuple[float, float], often: bool) -> Tensor:
@@ -103,16 +110,28 @@ def mirrored(negative: Tensor, *, ends: tuple[float, float], often: bool) -> Ten
 
 def pixel_centres(count: int, *, like: Tensor) -> Tensor:
     """Places of the pixels' centres along a side of so many, -1 to 1 being its ends."""
-    return (2 * torch.arange(count, device=like.device, dtype=like.dtype) + 1) / count - 1
+    return _pixel_centres(count, like.device, like.dtype)
+
+
+@cache
+def _pixel_centres(count: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    return (2 * torch.arange(count, device=device, dtype=dtype) + 1) / count - 1
 
 
 def _rotation(angle_BT: Tensor, *, axes: int) -> Tensor:
     """Rotation matrices, (B, A, A)."""
-    turned_BAA = torch.eye(axes, device=angle_BT.device).expand(len(angle_BT), axes, axes)
-    for (first, second), angle_B in zip(_PLANES, angle_BT.unbind(dim=1), strict=False):
-        turn_BAA = torch.eye(axes, device=angle_BT.device).repeat(len(angle_BT), 1, 1)
-        turn_BAA[:, first, first] = turn_BAA[:, second, second] = torch.cos(angle_B)
-        turn_BAA[:, second, first] = torch.sin(angle_B)
-        turn_BAA[:, first, second] = -turn_BAA[:, second, first]
-        turned_BAA = turn_BAA @ turned_BAA
+    cos_BT, sin_BT = torch.cos(angle_BT), torch.sin(angle_BT)
+    cos_B, sin_B = cos_BT[:, 0], sin_BT[:, 0]
+    turn_B22 = torch.stack([cos_B, -sin_B, sin_B, cos_B], dim=1).view(-1, 2, 2)
+    if axes == 2:
+        return turn_B22
+    turned_BAA = torch.zeros(len(angle_BT), axes, axes, device=angle_BT.device)
+    turned_BAA[:, :2, :2], turned_BAA[:, 2, 2] = turn_B22, 1.0
+    for turn, (first, second) in enumerate(_PLANES[1:], start=1):
+        cos_B1, sin_B1 = cos_BT[:, turn, None], sin_BT[:, turn, None]
+        one_BA, other_BA = turned_BAA[:, first], turned_BAA[:, second]
+        turned_BAA[:, first], turned_BAA[:, second] = (
+            cos_B1 * one_BA - sin_B1 * other_BA,
+            sin_B1 * one_BA + cos_B1 * other_BA,
+        )
     return turned_BAA

@@ -207,6 +207,33 @@ def test_replay_and_independence_of_the_batch() -> None:
     assert same(alone, draw(STRONG, seed=9, epoch=3, rows_B=rows, view=1).split(1)[7])
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 300, 300), (9, 3, 20, 16), (5, 1, 24, 20, 28)])
+def test_views_made_together_are_those_made_one_by_one(shape: tuple[int, ...]) -> None:
+    """Several pieces, several channels, large pictures and volumes."""
+    image = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+    normalisation = RGB if shape[1] == 3 else GREY
+    augmenter, given = Augmenter(STRONG, normalisation, seed=9), {"epoch": 3, "rows_B": np.arange(50, 50 + len(image))}
+    together = augmenter.views(image, views=(1, 2), **given)
+    assert not torch.equal(*together)
+    for view, seen in zip((1, 2), together, strict=True):
+        assert torch.equal(seen, augmenter.view(image, view=view, **given))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_noise_of_large_pictures_is_read_from_the_pool_as_that_of_small_ones(
+    channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = torch.zeros(3, channels, 30, 20)
+    normalisation = RGB if channels == 3 else GREY
+    parameters = changed(3, noise_std_B=[0.0, 0.02, 0.05], noise_place_B=[0.1, 0.2, 0.9])
+    small, large = image.clone(), image.clone()
+    add_noise(small, parameters, normalisation=normalisation)
+    monkeypatch.setattr("medtrimix.augment.noise._LARGE", 1)
+    add_noise(large, parameters, normalisation=normalisation)
+    torch.testing.assert_close(large, small, rtol=1e-6, atol=1e-7)
+    assert small[2].std() > 0.1
+
+
 @pytest.mark.parametrize("other", [{"seed": 2}, {"epoch": 1}, {"view": 1}, {"rows_B": np.arange(4, 8)}])
 def test_any_other_seed_epoch_view_or_row_is_another_view(other: dict[str, Any]) -> None:
     given = {"seed": 1, "epoch": 0, "rows_B": np.arange(4), "view": 0}

@@ -238,3 +238,21 @@ def test_measured_normalisation() -> None:
     grey = stored[::2].astype(np.float64) / 255
     np.testing.assert_allclose(measured.mean, grey.mean(), rtol=1e-12)
     np.testing.assert_allclose(measured.std, grey.std(), rtol=1e-12)
+
+
+def test_a_volume_is_the_same_in_slabs_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slabs are sampled one after the other, and their slices looked up when they are needed."""
+    augmenter = Augmenter(replace_options(STRONG, noise_std=0.1), GREY, seed=9)
+    volume, rows = volumes(3, depth=23, height=11, width=17), np.arange(3)
+    whole = augmenter.view(volume, epoch=3, rows_B=rows, view=1)
+    for voxels in (17, 1_000, 5_000):
+        monkeypatch.setattr("medtrimix.augment.resample_volume._CPU_VOXELS", voxels)
+        assert torch.equal(augmenter.view(volume, epoch=3, rows_B=rows, view=1), whole)
+
+
+def test_large_volumes_are_looked_up_as_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    volume, rows = volumes(6, depth=9).view(3, 2, 9, 10, 8), np.arange(3)
+    augmenter = Augmenter(STRONG, Normalisation(mean=(0.3, 0.6), std=(0.2, 0.1)), seed=9)
+    small = augmenter.view(volume, epoch=3, rows_B=rows, view=1)
+    monkeypatch.setattr("medtrimix.augment.resample_volume._LARGE", 1)
+    assert torch.equal(augmenter.view(volume, epoch=3, rows_B=rows, view=1), small)

@@ -44,8 +44,7 @@ class Batches:
 
     def views(self, image_BCHW: torch.Tensor, *, step: int, rows_B: npt.NDArray[np.int64]) -> ViewBatch:
         """Two views of these images."""
-        view1_BCHW, view2_BCHW = (
-            self._augmenter.view(image_BCHW, epoch=self._order.epoch(step), rows_B=rows_B, view=view) for view in (1, 2)
-        )
+        epoch = self._order.epoch(step)
+        view1_BCHW, view2_BCHW = self._augmenter.views(image_BCHW, epoch=epoch, rows_B=rows_B, views=(1, 2))
         progress = step / self._total
         return ViewBatch(view1_BCHW, view2_BCHW, progress=progress, seed=self._augmenter.seed, step=step)
