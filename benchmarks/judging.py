@@ -1,7 +1,7 @@
 """A study's AUCs on images that choices may be made on, and differences that say how sure they are.
 
-Two sets of images can choose: the validation set, and the `folds`: for each cell the training images whose labels it
-was not given. Pretraining saw those without their labels, the same ones for every arm. Test is for the end.
+Two sets of images can choose: the validation set, and the `folds`: for each cell the training images of patients that
+it has no label of. Pretraining saw those without their labels, the same ones for every arm. Test is for the end.
 
 A mean over pretrainings and label draws has three sources of chance, and its interval covers all three:
 
@@ -222,13 +222,21 @@ class FinishedStudy:
         feature_NE = embed.load_features(task.inputs["embed"])
         given_N = label_subset(self._index, self._train_N, budget=config.budget, seed=config.label_seed)
         probe = fit_linear(feature_NE[given_N], self._store.targets(given_N), classes=2, options=config.strategy)
-        left_N = np.setdiff1d(self._train_N, given_N)
+        left_N = self._strangers(given_N)
         score_N = probe.predict(feature_NE[left_N])[:, 1]
         auc, influence_N = auc_influence(score_N, self._store.targets(left_N) == 1)
         everywhere_N = np.zeros(len(self._index))
         everywhere_N[left_N] = influence_N
         patient_N = self._index["patient_id"].to_numpy(dtype=str)
         return auc, _by_patient(everywhere_N[self._train_N], patient_N[self._train_N])
+
+    def _strangers(self, given_N: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Training images of patients, and with pixels, that a probe has no label of."""
+        rows = self._index.iloc[self._train_N]
+        known = np.zeros(len(rows), dtype=bool)
+        for column in ("patient_id", "pixel_sha256"):
+            known |= rows[column].isin(self._index[column].iloc[given_N]).to_numpy()
+        return self._train_N[~known]
 
 
 def _by_patient(influence_N: Floats, patient_N: npt.NDArray[np.str_]) -> Floats:
