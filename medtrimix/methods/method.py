@@ -18,7 +18,7 @@ class ViewBatch(NamedTuple):
     Attributes:
         view1_BCHW, view2_BCHW: row i of both shows the same image.
         progress: part of the training that is behind us, 0 to 1.
-        seed: of the training (and, with several processes, of this one).
+        seed: of the training, the same in all of its processes.
         step: number of the batch; with `seed` it decides all randomness inside the loss.
     """
 

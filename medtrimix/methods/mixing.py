@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-_NEAREST = 8
+_NOISE = 0.05  # in cosine similarities: enough that the nearest few take turns
+_NEVER = -1e3
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,22 @@ def draw_mixing(
 
 
 def with_near_partners(mixing: Mixing, *, embedding_BE: Tensor, seed: int, step: int) -> Mixing:
-    """The same shares, but each partner is drawn from the 8 images of the batch with the largest cosine similarity."""
-    unit_BE = normalize(embedding_BE.detach().float(), dim=1)
-    similarity_BB = (unit_BE @ unit_BE.T).fill_diagonal_(-torch.inf)
-    near_BN = similarity_BB.topk(min(_NEAREST, len(unit_BE) - 1), dim=1).indices
-    count, batch = near_BN.shape[1], len(unit_BE)
-    place = np.random.default_rng([seed, step, count]).integers(count, size=(len(mixing.row_KB) - 1, batch))
-    place_PB = torch.as_tensor(place, device=near_BN.device)
-    partner_PB = near_BN.T.gather(0, place_PB)
+    """The same shares, but partners are alike: each image is partner once, and never its own.
+
+    Partners are the assignment with the largest sum of cosine similarities plus Gumbel noise, decided by (seed, step).
+    A permutation, as random partners are: where an image is the partner of two, a contrastive loss sees its embedding
+    as what to find and as what to stay away from.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    with torch.autocast(embedding_BE.device.type, enabled=False):
+        unit_BE = normalize(embedding_BE.detach().float(), dim=1)
+        similarity_BB = (unit_BE @ unit_BE.T).double().cpu().numpy()
+    np.fill_diagonal(similarity_BB, _NEVER)
+    generator = np.random.default_rng([seed, step, 3])
+    noise = (_NOISE * generator.gumbel(size=similarity_BB.shape) for _ in mixing.row_KB[1:])
+    partners = [linear_sum_assignment(similarity_BB + one, maximize=True)[1] for one in noise]
+    partner_PB = torch.as_tensor(np.stack(partners), device=mixing.row_KB.device)
     return Mixing(share=mixing.share, row_KB=torch.cat([mixing.row_KB[:1], partner_PB]))
 
 

@@ -191,7 +191,7 @@ class TriMixOptions(Config):
         mixing: mix `images` (a pass of their own), feature maps at each depth in turn (`hidden`, the same), or the
             encoder's `features` (no pass).
         blend: of images: `linear`, a pasted box (`cutmix`), or each spatial frequency from one of them (`frequency`).
-        partners: `random`, or one of the `near` neighbours in the batch.
+        partners: `random`, or `near` ones: those of the batch that are alike, each image once.
         originals: images in a mixture.
         alpha: shares come from Beta(alpha, alpha), the largest goes to the image itself; small = light mixing.
         lambda_per: one share per `batch` or per `sample`; the latter needs a base with a loss of a sample.
@@ -230,6 +230,10 @@ class TriMixOptions(Config):
             raise ValueError(
                 f"clean: {self.clean} sees the first view only mixed: it needs extraction and mixing: images"
             )
+        if self.clean != "both" and self.ramp_up:
+            raise ValueError(f"clean: {self.clean} has no base loss that could lead while the others ramp_up")
+        if self.mixing == "features" and self.consistency_on == "features" and self.consistency_weight:
+            raise ValueError("mixing: features makes the mixture of features that consistency_on: features asks for")
         if self.blend != "linear" and (self.mixing != "images" or self.originals != 2 or self.lambda_per != "batch"):
             raise ValueError(f"blend: {self.blend} is for two images and one share per batch")
         return self

@@ -65,7 +65,8 @@ class TriMix(Method):
         else:
             actual = self._of_second_view(batch.view2_BCHW)
         mixing = self.mixing(batch, near=actual.features_BE)
-        with running_statistics_kept(self.base):
+        # With a teacher the mixtures are all that the student sees: the running statistics must come from them.
+        with running_statistics_kept(*([self.base] if self.teacher is None else [])):
             features_BE, mixing = self._virtual_features(batch, actual=actual, mixing=mixing)
             virtual_BE = self.base.projector(features_BE)
         ramp = 1.0 if batch.progress >= options.ramp_up else batch.progress / options.ramp_up
@@ -105,7 +106,9 @@ class TriMix(Method):
         """Virtual images, unless feature maps are mixed."""
         if self.options.mixing != "images":
             return None
-        image_BCHW, mixing = self._virtual_images(batch, mixing=self.mixing(batch))
+        with torch.no_grad(), running_statistics_kept(self.base):
+            near = self.encoder(batch.view1_BCHW) if self.options.partners == "near" else None
+        image_BCHW, mixing = self._virtual_images(batch, mixing=self.mixing(batch, near=near))
         return image_BCHW, mixing.share[0].expand(len(image_BCHW))
 
     def _of_both_views(self, batch: ViewBatch) -> tuple[Tensor, _Actual]:

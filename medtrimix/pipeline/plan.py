@@ -11,13 +11,13 @@ from medtrimix.config.model import Config
 from medtrimix.config.paths import expand
 from medtrimix.data.options import budget_name
 from medtrimix.lowlabel.options import LinearOptions
-from medtrimix.methods.options import CheckpointOptions
+from medtrimix.methods.options import CheckpointOptions, NoneOptions
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.checkpoint import Checkpoint, find_checkpoint
 from medtrimix.pipeline.code import digest_of_code
 from medtrimix.pipeline.machine import Machine
 from medtrimix.pipeline.source import source_content
-from medtrimix.pipeline.study import Study
+from medtrimix.pipeline.study import ComputeOptions, PretrainOptions, Study
 from medtrimix.steps import embed, evaluate, ingest, learn, phantom, pretrain, split
 from medtrimix.steps.numerics import Numerics
 
@@ -208,12 +208,16 @@ def _add_pretrain(
     upstream: Mapping[str, Task],
     checkpoint: Checkpoint | None,
 ) -> Task:
-    shared = study.pretrain
+    shared, compute = study.pretrain, study.compute
     # The same for every arm: same first weights, same order of images. The first has no number, so that asking for
     # more of them leaves it as it is.
     seed = seed_from(study.seed, "pretrain", *([number] if number else []))
+    method = CheckpointOptions(weights="external") if checkpoint else shared.arms[arm]
+    if isinstance(method, NoneOptions | CheckpointOptions):
+        # Nothing is trained: how the other arms are trained must not decide this one's key.
+        shared, compute = PretrainOptions(encoder=shared.encoder, arms=shared.arms), ComputeOptions()
     config = pretrain.Config(
-        method=CheckpointOptions(weights="external") if checkpoint else shared.arms[arm],
+        method=method,
         encoder=checkpoint.encoder if checkpoint else shared.encoder,
         augment=shared.augment,
         batch_size=shared.batch_size,
@@ -222,8 +226,8 @@ def _add_pretrain(
         optimizer=shared.optimizer,
         accumulate=shared.accumulate,
         ema=shared.ema,
-        compiled=study.compute.compile,
-        processes=study.compute.processes_per_training,
+        compiled=compute.compile,
+        processes=compute.processes_per_training,
         numerics=numerics,
         seed=seed,
         weights_content=checkpoint.content if checkpoint else "",

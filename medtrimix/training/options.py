@@ -74,7 +74,7 @@ class LARSOptions(_Scheduled):
         momentum: share of the last direction that is kept.
         trust_coefficient: length of a layer's step in units of its weights' length, at a learning rate of 1.
         weight_decay: added to the gradient.
-        exclude_1d: parameters with one axis have no decay and plain steps, as published with both methods.
+        exclude_1d: parameters with one axis have no decay and plain steps; Barlow Twins gives those a smaller rate too.
     """
 
     name: Literal["lars"] = "lars"

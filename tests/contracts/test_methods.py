@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from medtrimix.methods.byol import BYOL
 from medtrimix.methods.method import Method, StepLoss, ViewBatch, sum_of
@@ -23,6 +24,7 @@ from medtrimix.methods.options import (
 from medtrimix.methods.simclr import SimCLR
 from medtrimix.methods.table import METHODS, TWO_VIEW_METHODS, build_method
 from medtrimix.methods.teacher import Teacher
+from medtrimix.nets.batchnorm import running_statistics_kept
 from medtrimix.nets.encoder import Encoder, build_encoder
 from medtrimix.nets.options import EncoderOptions, ProjectorOptions
 
@@ -199,11 +201,19 @@ def all_state_is_saved(method: Method) -> None:
     assert torch.equal(fresh(views(fresh)).total, method(views(method)).total)
 
 
+def running_statistics_move(method: Method) -> None:
+    """The encoder normalises with them afterwards."""
+    layers = [layer for layer in method.encoder.modules() if isinstance(layer, _BatchNorm)]
+    method(views(method))
+    assert [layer for layer in layers if not layer.num_batches_tracked] == []
+
+
 CONTRACT = (
     loss_is_one_finite_number,
     terms_sum_to_the_total,
     gradients_reach_every_parameter,
     passes_are_counted,
+    running_statistics_move,
     same_batch_same_loss,
     other_state_moves_after_steps_only,
     all_state_is_saved,
@@ -259,6 +269,12 @@ class _HiddenPassWithoutGradient(_Broken):
         return super().loss(batch)
 
 
+class _KeptStatistics(_Broken):
+    def loss(self, batch: ViewBatch) -> StepLoss:
+        with running_statistics_kept(self):
+            return super().loss(batch)
+
+
 class _HiddenState(_Broken):
     steps = 0
 
@@ -306,6 +322,7 @@ class _SecretSecondView(_Broken):
         (_CutGradient, gradients_reach_every_parameter),
         (_HiddenPass, passes_are_counted),
         (_HiddenPassWithoutGradient, passes_are_counted),
+        (_KeptStatistics, running_statistics_move),
         (_HiddenState, all_state_is_saved),
         (_IdleTeacher, other_state_moves_after_steps_only),
         (_HastyTeacher, other_state_moves_after_steps_only),

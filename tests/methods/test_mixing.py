@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -107,6 +109,25 @@ def test_near_partners_are_near() -> None:
     assert not torch.equal(cluster_B[drawn.row_KB[1]], cluster_B)  # random ones are not
     again = with_near_partners(drawn, embedding_BE=embedding_BE.float(), seed=0, step=0)
     assert torch.equal(near.row_KB, again.row_KB)
+    other = with_near_partners(drawn, embedding_BE=embedding_BE.float(), seed=0, step=1)
+    assert not torch.equal(near.row_KB, other.row_KB)
+
+
+@pytest.mark.parametrize("originals", [2, 3])
+def test_every_image_is_a_near_partner_once(originals: Literal[2, 3]) -> None:
+    """Or a contrastive loss would have the same embedding as the positive and among the negatives."""
+    drawn = draw_mixing(64, alpha=1.0, lambda_per="sample", seed=0, step=0, originals=originals)
+    embedding_BE = torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
+    near = with_near_partners(drawn, embedding_BE=embedding_BE, seed=0, step=0)
+    for row_B in near.row_KB:
+        assert sorted(row_B.tolist()) == list(range(64))
+    unit_BE = torch.nn.functional.normalize(embedding_BE, dim=1)
+
+    def likeness(mixing: Mixing) -> float:
+        return float((unit_BE * unit_BE[mixing.row_KB[1]]).sum(dim=1).mean())
+
+    assert likeness(near) > 0.5
+    assert abs(likeness(drawn)) < 0.2  # random ones are not alike
 
 
 @pytest.mark.parametrize("shape", [(16, 12), (8, 10, 6)], ids=["pictures", "volumes"])

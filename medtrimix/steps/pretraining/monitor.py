@@ -11,7 +11,7 @@ from medtrimix.training.watch import Watcher
 
 _CURE = (
     "Look at the weights of the loss, the learning rate and the batch size (docs/monitoring.md); "
-    "pretrain.on_collapse: warn goes on."
+    "with pretrain.on_collapse: warn such a run goes on to its end."
 )
 
 
