@@ -9,7 +9,7 @@
     python benchmarks/methods.py --quick --out FOLDER ...                       to see that it runs
 
 `screening` compares all methods on the labelled folds and on val, with one pretraining each. The best rivals there, at
-the fewest labels and at the most, meet TriMix and its own base loss in `finalists`, with five pretrainings (the first
+the fewest labels and at the most, meet TriMix and its own base loss in `finalists`, with more pretrainings (the first
 ones are those of the screening) and judged on test. `epochs` gives those arms as many passes over the images as the
 base had there, however often a step of theirs calls the encoder: those that call it as often as the base are the
 finalists again. `vit` is for masked autoencoders, which need a transformer, with controls of their own. Every stage
@@ -53,6 +53,8 @@ DATASETS: dict[str, tuple[str, ...]] = {
         "pretrain.encoder={name: resnet10, width: 0.125}",
     ),
 }
+PRETRAININGS = {"pneumoniamnist": 5, "phantom": 3}
+"""Of each finalist."""
 SCREENING = {"pneumoniamnist": 500_000, "phantom": 200_000}
 """Images through the encoder; where it is what the finalists get, their first pretrainings are those."""
 STAGES: dict[str, tuple[str, ...]] = {
@@ -62,8 +64,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         "learn.label_budgets=[0.01, 0.1]",
         "learn.label_seeds=[20, 5]",
     ),
-    "finalists": ("pretrain.seeds=5", "pretrain.image_budget=500000"),
-    "epochs": ("pretrain.seeds=5", "learn.strategies=[linear]"),
+    "finalists": ("pretrain.image_budget=500000",),
+    "epochs": ("learn.strategies=[linear]",),
     "vit": (
         "pretrain.seeds=2",
         "pretrain.image_budget=200000",
@@ -132,7 +134,7 @@ class _Benchmark:
         chosen: tuple[str, ...] = ()
         if stage in ("finalists", "epochs"):
             arms = self._finalists() if stage == "finalists" else self._unequal_in_epochs()
-            chosen = (f"pretrain.arms={json.dumps(arms)}",)
+            chosen = (f"pretrain.arms={json.dumps(arms)}", f"pretrain.seeds={PRETRAININGS[self._dataset]}")
         length: tuple[str, ...] = ()
         if self._quick:
             length = (QUICK_LENGTH.get(stage, "pretrain.image_budget=3000"), *QUICK)
