@@ -1,7 +1,8 @@
 """Every pretraining method on the same images: runs `studies/methods.yaml` in stages and writes `results/methods.md`.
 
     python benchmarks/methods.py --dataset pneumoniamnist --stage screening     half an hour on two cores
-    python benchmarks/methods.py --dataset pneumoniamnist --stage finalists     an hour
+    python benchmarks/methods.py --dataset pneumoniamnist --stage finalists     half an hour
+    python benchmarks/methods.py --dataset pneumoniamnist --stage finetuned     a quarter of an hour
     python benchmarks/methods.py --dataset pneumoniamnist --stage epochs        a quarter of an hour
     python benchmarks/methods.py --dataset pneumoniamnist --stage vit           half an hour
     python benchmarks/methods.py --stage beside                                 half an hour: other sets, with warnings
@@ -10,10 +11,10 @@
 
 `screening` compares all methods on the labelled folds and on val, with one pretraining each. The best rivals there, at
 the fewest labels and at the most, meet TriMix and its own base loss in `finalists`, with more pretrainings (the first
-ones are those of the screening) and judged on test. `epochs` gives those arms as many passes over the images as the
-base had there, however often a step of theirs calls the encoder: those that call it as often as the base are the
-finalists again. `vit` is for masked autoencoders, which need a transformer, with controls of their own. Every stage
-goes on where it was stopped.
+ones are those of the screening) and judged on test: by linear probes, and in `finetuned` by finetuning. `epochs` gives
+those arms as many passes over the images as the base had there, however often a step of theirs calls the encoder: those
+that call it as often as the base are the finalists again. `vit` is for masked autoencoders, which need a transformer,
+with controls of their own. Every stage goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         "learn.label_budgets=[0.01, 0.1]",
         "learn.label_seeds=[20, 5]",
     ),
-    "finalists": ("pretrain.image_budget=500000",),
+    "finalists": ("pretrain.image_budget=500000", "learn.strategies=[linear]"),
+    "finetuned": ("pretrain.image_budget=500000", "learn.strategies=[finetune]", "learn.label_seeds=[5, 3, 1]"),
     "epochs": ("learn.strategies=[linear]",),
     "vit": (
         "pretrain.seeds=2",
@@ -80,7 +82,8 @@ QUICK_LENGTH = {"epochs": "pretrain.epochs=1"}
 
 TITLES = {
     "screening": "Screening: every method, on images that choices may be made on",
-    "finalists": "Finalists: the same number of images through the encoder",
+    "finalists": "Finalists: linear probes, the same number of images through the encoder",
+    "finetuned": "Finalists: finetuned, from the same pretrainings",
     "epochs": "Finalists: the same number of epochs",
     "vit": "Masked autoencoders and others, with a transformer",
 }
@@ -132,8 +135,8 @@ class _Benchmark:
     def _overrides(self, stage: str) -> tuple[str, ...]:
         name = (f"name=methods-{self._dataset}-{stage}",)
         chosen: tuple[str, ...] = ()
-        if stage in ("finalists", "epochs"):
-            arms = self._finalists() if stage == "finalists" else self._unequal_in_epochs()
+        if stage in ("finalists", "finetuned", "epochs"):
+            arms = self._unequal_in_epochs() if stage == "epochs" else self._finalists()
             chosen = (f"pretrain.arms={json.dumps(arms)}", f"pretrain.seeds={PRETRAININGS[self._dataset]}")
         length: tuple[str, ...] = ()
         if self._quick:
@@ -194,7 +197,7 @@ class _Benchmark:
 
     def _figures(self, stage: str, study: FinishedStudy) -> Iterator[str]:
         """The report's own figures, where a study has all arms; those of the screening show test and stay out."""
-        if stage not in ("finalists", "vit"):
+        if stage not in ("finalists", "finetuned", "vit"):
             return
         figures = self._workspace / "results" / study.plan.study.name / "figures"
         for name in ("differences", "learning_curve"):
@@ -296,7 +299,11 @@ def _published(results: Mapping[str, Any]) -> Iterator[str]:
 
 def _assemble(out: Path) -> None:
     """The page from the parts that are there."""
-    names = [f"{dataset}-{stage}" for dataset in DATASETS for stage in ("finalists", "epochs", "screening", "vit")]
+    names = [
+        f"{dataset}-{stage}"
+        for dataset in DATASETS
+        for stage in ("finalists", "finetuned", "epochs", "screening", "vit")
+    ]
     parts = [out / "methods" / f"{name}.md" for name in (*names, "beside")]
     lines = [
         "# Pretraining methods compared",

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from noise_store import write_noise
 from safetensors.numpy import load_file
-from stores import write_noise
 
 from medtrimix.augment.options import AugmentOptions
 from medtrimix.errors import InputError, Interrupted
