@@ -46,7 +46,8 @@ READING = "trimix_near_ramp"
 DATASETS: dict[str, tuple[str, ...]] = {
     "pneumoniamnist": (),
     "phantom": (
-        "description=Synthetic patients: they show what the methods do with these images, not with real radiographs.",
+        "description=Synthetic patients, which show what the methods do with these images "
+        "and not with real radiographs.",
         "data={source: phantom, image_size: [28, 28]}",
         "phantom={patients: 2000, image_px: 64, opacities: [2, 5], opacity_radius_mm: [40.0, 70.0], "
         "opacity_density: [0.5, 0.8]}",
