@@ -202,8 +202,7 @@ class _Benchmark:
             return
         figures = self._workspace / "results" / study.plan.study.name / "figures"
         for name in ("differences", "learning_curve"):
-            for ending in ("svg", "png"):
-                shutil.copyfile(figures / f"{name}.{ending}", self._parts / f"{self._dataset}-{stage}-{name}.{ending}")
+            shutil.copyfile(figures / f"{name}.svg", self._parts / f"{self._dataset}-{stage}-{name}.svg")
             yield f"![{name.replace('_', ' ')}](methods/{self._dataset}-{stage}-{name}.svg)"
             yield ""
 
