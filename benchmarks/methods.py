@@ -131,7 +131,7 @@ class _Benchmark:
             command = _run(path, workspace=self._workspace, overrides=quick)
             results = read_json(self._workspace / "results" / Document(path).data["name"] / "results.json")
             lines += [f"### {results['study']}", "", results["description"], "", *_published(results), "", command, ""]
-        (self._parts / "beside.md").write_text("\n".join(lines) + "\n")
+        (self._parts / "beside.part").write_text("\n".join(lines) + "\n")
 
     def _overrides(self, stage: str) -> tuple[str, ...]:
         name = (f"name=methods-{self._dataset}-{stage}",)
@@ -194,7 +194,7 @@ class _Benchmark:
             "",
             command,
         ]
-        (self._parts / f"{self._dataset}-{stage}.md").write_text("\n".join(lines) + "\n")
+        (self._parts / f"{self._dataset}-{stage}.part").write_text("\n".join(lines) + "\n")
 
     def _figures(self, stage: str, study: FinishedStudy) -> Iterator[str]:
         """The report's own figures, where a study has all arms; those of the screening show test and stay out."""
@@ -304,7 +304,7 @@ def _assemble(out: Path) -> None:
         for dataset in DATASETS
         for stage in ("finalists", "finetuned", "epochs", "screening", "vit")
     ]
-    parts = [out / "methods" / f"{name}.md" for name in (*names, "beside")]
+    parts = [out / "methods" / f"{name}.part" for name in (*names, "beside")]
     lines = [
         "# Pretraining methods compared",
         "",
