@@ -70,8 +70,11 @@ class Encoder(nn.Module):
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """Embeddings, shape (B, dim): the mean over positions of the last feature map."""
+        right = bf16_is_right(image_BCHW)
+        if image_BCHW.dtype == torch.bfloat16 and not right:
+            image_BCHW = image_BCHW.float()  # Fabric hands over its inputs in the precision of the training
         wanted = torch.is_autocast_enabled(image_BCHW.device.type)
-        with torch.autocast(image_BCHW.device.type, enabled=wanted and bf16_is_right(image_BCHW)):
+        with torch.autocast(image_BCHW.device.type, enabled=wanted and right):
             embedding_BE: Tensor = in_shares(self.net, image_BCHW) if self.training else self.net(image_BCHW)
         return embedding_BE
 

@@ -234,7 +234,7 @@ def _add_pretrain(
         watch=shared.watch,
         on_collapse=shared.on_collapse,
     )
-    labels: dict[str, str | int] = {"arm": arm, **({"pretrain_seed": number} if shared.seeds > 1 else {})}
+    labels: dict[str, str | int] = {"arm": arm, **({"pretrain_seed": number} if study.pretrain.seeds > 1 else {})}
     files = {"weights": checkpoint.stem} if checkpoint else {}
     return builder.add("pretrain", config=config, labels=labels, upstream=upstream, files=files)
 

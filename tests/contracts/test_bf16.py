@@ -151,3 +151,14 @@ def test_a_training_on_volumes_goes_on_after_its_first_step() -> None:
         losses.append(trained(method, pairs(size, count=2), bf16=True))
         optimizer.step()
     assert np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize("size", [(12, 12), (8, 32, 32)], ids=["a small picture", "a volume"])
+def test_inputs_in_bfloat16_are_taken_where_float32_is_needed(size: tuple[int, ...]) -> None:
+    """Fabric casts what it hands to a module."""
+    encoder = build_encoder(EncoderOptions(name="resnet10", width=0.125), channels=1, image_size=size)
+    image = torch.randn(4, 1, *size).to(torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        embedding = encoder(image)
+    assert embedding.dtype == torch.float32
+    assert bool(embedding.isfinite().all())

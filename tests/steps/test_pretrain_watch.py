@@ -91,27 +91,26 @@ def test_another_training_has_other_weights(inputs: pretrain.Inputs, tmp_path: P
 
 
 @pytest.fixture
-def early(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In 32 steps of 4 images a broken loss only begins to shrink embeddings; a healthy one keeps them above 1."""
-    monkeypatch.setattr(health, "SPREAD_LIMIT", 0.9)
+def alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any size is too small: what follows the alarm is tested here, the rule itself in tests/e2e."""
+    monkeypatch.setattr(health, "SPREAD_LIMIT", 100.0)
 
 
-@pytest.mark.usefixtures("early")
-def test_a_healthy_loss_raises_no_alarm_then(inputs: pretrain.Inputs, tmp_path: Path) -> None:
+def test_a_healthy_loss_raises_no_alarm(inputs: pretrain.Inputs, tmp_path: Path) -> None:
     assert pretrained(inputs, tmp_path / "healthy").warning == ""
 
 
-@pytest.mark.usefixtures("early")
-def test_a_broken_loss_is_told_within_two_epochs_and_the_run_goes_on(inputs: pretrain.Inputs, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("alarm")
+def test_an_alarm_is_told_at_once_and_the_run_goes_on(inputs: pretrain.Inputs, tmp_path: Path) -> None:
     recorder = pretrained(inputs, tmp_path / "broken", method=BROKEN)
-    assert recorder.warning.startswith(("epoch 1: ", "epoch 2: "))
+    assert recorder.warning.startswith("epoch 1: ")
     assert "of the projector's output is" in recorder.warning
     assert recorder.metrics["collapsed"] == 1.0
     assert len(curve(recorder)) == 32
     assert (tmp_path / "broken" / "encoder.safetensors").is_file()
 
 
-@pytest.mark.usefixtures("early")
+@pytest.mark.usefixtures("alarm")
 def test_it_ends_the_run_where_that_is_asked_for(inputs: pretrain.Inputs, tmp_path: Path) -> None:
     with pytest.raises(CollapseError, match=r"The representation collapsed\. Epoch") as caught:
         pretrained(inputs, tmp_path / "broken", method=BROKEN, on_collapse="fail")
