@@ -78,7 +78,7 @@ class Recording:
         if task.step in _KINDS:
             self._tracker.log_child(
                 self.parent_id,
-                task_key=task.key,
+                task_key=_identity(task),
                 name=_run_name(task),
                 kind=_KINDS[task.step],
                 record=self._record(task),
@@ -95,7 +95,7 @@ class Recording:
 
     def _start(self, task: Task) -> str:
         return self._tracker.start_child(
-            self.parent_id, task_key=task.key, name=_run_name(task), kind=_KINDS[task.step]
+            self.parent_id, task_key=_identity(task), name=_run_name(task), kind=_KINDS[task.step]
         )
 
     def _tag_study(self, task: Task, message: str) -> None:
@@ -127,6 +127,11 @@ class Recording:
             artifacts=((curves, ""), *encoder),
             tags={COLLAPSE: note} if note else {},
         )
+
+
+def _identity(task: Task) -> str:
+    """Of a task's run: its key and its name, for two arms can be one task, as with the same checkpoint given twice."""
+    return f"{task.key} {task.name}"
 
 
 def _collapse_note(folder: Path) -> str:
