@@ -1,6 +1,7 @@
 """TriMix, one choice at a time: runs `studies/ablation.yaml` and writes `results/ablation.md`.
 
     python benchmarks/ablation.py --workspace workspace     about two hours on two cores; goes on where it was stopped
+    python benchmarks/ablation.py --study ... --out ...     the smaller studies `ablation_more` and `ablation_phantom`
     python benchmarks/ablation.py --quick                   to see that it runs
 
 Every arm is the default with one thing changed, so its difference to the default is what the change does. Judged on the
@@ -37,6 +38,8 @@ IDEAS = {
     "cutmix": "a pasted box instead of a blend",
     "frequency": "each spatial frequency from one of the two",
     "near": "partners among near neighbours",
+    "third": "both terms at three tenths of their weight",
+    "features_third": "mixing of the encoder's features, both terms at three tenths",
     "three": "three images in a mixture",
     "head": "extraction by a small network that is told the share",
     "on_features": "consistency of the encoder's features",
@@ -101,7 +104,7 @@ def _page(study: FinishedStudy, *, path: Path) -> Iterator[str]:
     first = next(iter(columns.values()))
     ordered = sorted(study.arms, key=lambda arm: first[arm].auc, reverse=True)
     default = study.arms[0]
-    yield from _heading(study.plan)
+    yield from _heading(study.plan, name=path.name)
     yield from _table("Factors and rivals", [arm for arm in ordered if arm not in IDEAS], study, columns, path=path)
     ideas = [arm for arm in ordered if arm in IDEAS or arm == default]
     yield from _table("Ideas, one at a time", ideas, study, columns, path=path)
@@ -167,13 +170,13 @@ def _header(left: str, columns: Mapping[Column, Arms]) -> Iterator[str]:
     yield f"|---|---|{'--:|' * len(titles)}"
 
 
-def _heading(plan: Plan) -> Iterator[str]:
+def _heading(plan: Plan, *, name: str) -> Iterator[str]:
     study = plan.study
     seeds = ", ".join(f"{study.learn.seeds_of(budget)} at {budget:g}" for budget in study.learn.label_budgets)
     yield "# TriMix, one choice at a time"
     yield ""
     today = f"{datetime.now(UTC):%Y-%m-%d}"
-    yield f"Written by `python benchmarks/ablation.py` on {today}; study `{STUDY.name}`, seed {study.seed}."
+    yield f"Written by `python benchmarks/ablation.py` on {today}; study `{name}`, seed {study.seed}."
     yield (
         f"Each arm is pretrained {study.pretrain.seeds} times on {study.pretrain.image_budget:,} images through a "
         f"{study.pretrain.encoder.name} of width {study.pretrain.encoder.width:g}; label draws: {seeds}."
