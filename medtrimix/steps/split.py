@@ -63,7 +63,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     from medtrimix.data.split import split_by_patient
     from medtrimix.data.store import ArrayStore
     from medtrimix.errors import InputError
-    from medtrimix.ingest.findings import SEPARATOR
+    from medtrimix.findings import SEPARATOR
 
     store = ArrayStore.open(ingest.store_folder(inputs.ingest))
     index = store.columns("sample_id", "patient_id", "label", "split", "pixel_sha256")
