@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from medtrimix.lowlabel.options import FinetuneOptions, LinearOptions
+from medtrimix.lowlabel.options import AnyOptions, FinetuneOptions, KNNOptions, LinearOptions
+from medtrimix.lowlabel.semi_options import (
+    FixMatchOptions,
+    FlexMatchOptions,
+    ICTOptions,
+    MeanTeacherOptions,
+    PseudoLabelOptions,
+)
 from medtrimix.lowlabel.task import Hooks, Predict, Task
+
+if TYPE_CHECKING:
+    from medtrimix.lowlabel.classifier import Classifier
 
 
 class Learner(Protocol):
@@ -31,24 +41,82 @@ def learn_linear(task: Task, *, options: LinearOptions, hooks: Hooks) -> Predict
     return lambda rows: classifier.predict(task.features(rows))
 
 
-def learn_finetune(task: Task, *, options: FinetuneOptions, hooks: Hooks) -> Predict:
-    """The whole network, from the arm's encoder."""
-    from medtrimix.lowlabel.finetune import (
-        finetune,
-        predict,
-    )  # torch takes seconds to import; a linear probe needs none
+def learn_knn(task: Task, *, options: KNNOptions, hooks: Hooks) -> Predict:
+    """The vote of the nearest labelled images, over in a moment."""
+    from medtrimix.errors import Interrupted
+    from medtrimix.lowlabel.knn import fit_knn
 
-    classifier = finetune(task, options=options, hooks=hooks)
+    if hooks.should_stop():
+        raise Interrupted("The nearest neighbours were stopped before they voted.")
+    classifier = fit_knn(task.features(task.train.row_N), task.train.target_N, classes=task.classes, options=options)
+    return lambda rows: classifier.predict(task.features(rows))
+
+
+# Each of the following trains the network. They import it when called: torch takes seconds, and frozen features need
+# none.
+
+
+def learn_finetune(task: Task, *, options: FinetuneOptions, hooks: Hooks) -> Predict:
+    """On the labelled images alone."""
+    from medtrimix.lowlabel.finetune import finetune
+
+    return _predicting(finetune(task, options=options, hooks=hooks), task=task)
+
+
+def learn_fixmatch(task: Task, *, options: FixMatchOptions, hooks: Hooks) -> Predict:
+    """Confident predictions as labels of strong views."""
+    from medtrimix.lowlabel.fixmatch import fixmatch
+
+    return _predicting(fixmatch(task, options=options, hooks=hooks), task=task)
+
+
+def learn_flexmatch(task: Task, *, options: FlexMatchOptions, hooks: Hooks) -> Predict:
+    """The same with a threshold for each class."""
+    from medtrimix.lowlabel.fixmatch import flexmatch
+
+    return _predicting(flexmatch(task, options=options, hooks=hooks), task=task)
+
+
+def learn_pseudo_label(task: Task, *, options: PseudoLabelOptions, hooks: Hooks) -> Predict:
+    """Its own predictions as labels."""
+    from medtrimix.lowlabel.pseudo_label import pseudo_label
+
+    return _predicting(pseudo_label(task, options=options, hooks=hooks), task=task)
+
+
+def learn_mean_teacher(task: Task, *, options: MeanTeacherOptions, hooks: Hooks) -> Predict:
+    """An average of itself as teacher."""
+    from medtrimix.lowlabel.mean_teacher import mean_teacher
+
+    return _predicting(mean_teacher(task, options=options, hooks=hooks), task=task)
+
+
+def learn_ict(task: Task, *, options: ICTOptions, hooks: Hooks) -> Predict:
+    """The same on mixtures."""
+    from medtrimix.lowlabel.ict import ict
+
+    return _predicting(ict(task, options=options, hooks=hooks), task=task)
+
+
+def _predicting(classifier: Classifier, *, task: Task) -> Predict:
+    from medtrimix.lowlabel.classifier import predict
+
     return lambda rows: predict(classifier, rows, vision=task.vision)
 
 
-LEARNERS: dict[type[LinearOptions] | type[FinetuneOptions], Learner] = {
+LEARNERS: dict[type[AnyOptions], Learner] = {
+    KNNOptions: learn_knn,
     LinearOptions: learn_linear,
     FinetuneOptions: learn_finetune,
+    FixMatchOptions: learn_fixmatch,
+    FlexMatchOptions: learn_flexmatch,
+    PseudoLabelOptions: learn_pseudo_label,
+    MeanTeacherOptions: learn_mean_teacher,
+    ICTOptions: learn_ict,
 }
-"""A new learner: its options in `options.StrategyOptions`, its file, and its line here."""
+"""A new learner: its options in `options.AnyOptions`, its file, and its line here."""
 
 
-def learn(task: Task, *, options: LinearOptions | FinetuneOptions, hooks: Hooks) -> Predict:
+def learn(task: Task, *, options: AnyOptions, hooks: Hooks) -> Predict:
     """Learns the task by the strategy of `options`; see `Learner`."""
     return LEARNERS[type(options)](task, options=options, hooks=hooks)

@@ -23,8 +23,8 @@ Predict: TypeAlias = Callable[[Rows], npt.NDArray[np.float64]]
 class Augment(Protocol):
     """Random views for training, replayable: they depend on the step, the row and a seed that it holds."""
 
-    def __call__(self, image_BCHW: Tensor, *, step: int, rows_B: Rows) -> Tensor:
-        """The uint8 images as augmented, normalised floats."""
+    def __call__(self, image_BCHW: Tensor, *, step: int, rows_B: Rows, view: int = 0) -> Tensor:
+        """The uint8 images as augmented, normalised floats; other numbers of `view` are other views."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Vision:
 
     Attributes:
         images: rows to their uint8 images (B, C, H, W) or volumes (B, C, D, H, W), on the device.
-        augment: see `Augment`.
+        augment: weak views, in which an image certainly still shows what it shows; see `Augment`.
+        strong: strong views, for learners that ask for the same answer about them.
         normalise: uint8 images to the floats that the encoder expects, unchanged otherwise.
         encoder: makes the arm's encoder (`.dim`; float images -> embedding_BE), on the device, for the learner to
             change. Random weights come from torch's generator, which the learner has seeded.
@@ -55,6 +56,7 @@ class Vision:
 
     images: Callable[[Rows], Tensor]
     augment: Augment
+    strong: Augment
     normalise: Callable[[Tensor], Tensor]
     encoder: Callable[[], nn.Module]
     pretrained: bool
@@ -68,8 +70,9 @@ class Task:
 
     Attributes:
         classes: K.
-        train: the label budget's rows, all that is learnt from.
-        val: rows for the recorded curve; no learner chooses anything by them.
+        train: the label budget's rows, the only labels that are learnt from.
+        unlabelled_N: the other rows of train, whose labels, if they have any, are nowhere in the task.
+        val: rows for the recorded curve; nothing is chosen by them but by `early_stopping`.
         seed: of the classifier's weights and the order of the images.
         features: rows to the frozen encoder's embeddings (B, E).
         vision: for learners that train the network.
@@ -77,6 +80,7 @@ class Task:
 
     classes: int
     train: Labelled
+    unlabelled_N: Rows
     val: Labelled
     seed: int
     features: Callable[[Rows], npt.NDArray[np.floating]]

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 from medtrimix.augment.options import AugmentOptions
 from medtrimix.config import model
+from medtrimix.config.digest import seed_from
 from medtrimix.config.files import replacing
 from medtrimix.data.options import LabelBudget
 from medtrimix.lowlabel.options import StrategyOptions
+from medtrimix.lowlabel.semi_options import ConfidenceOptions
 from medtrimix.steps import embed, ingest, pretrain, split
 from medtrimix.steps.context import Context
 from medtrimix.steps.numerics import Numerics
@@ -88,6 +90,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     task = Task(
         classes=len(store.classes),
         train=Labelled(row_N, store.targets(row_N)),
+        unlabelled_N=np.setdiff1d(split.rows_of_side(inputs.split, "train"), row_N),
         val=Labelled(row_of_side["val"], store.targets(row_of_side["val"])),
         seed=config.seed,
         features=_features(inputs),
@@ -132,7 +135,7 @@ def _vision(config: Config, *, inputs: Inputs, store: ArrayStore) -> Vision:
 
     from medtrimix.augment.intensity import normalise
     from medtrimix.augment.views import Augmenter
-    from medtrimix.lowlabel.task import Vision
+    from medtrimix.lowlabel.task import Augment, Vision
     from medtrimix.nets.memory import channels_last, images_at_a_time, weights_channels_last
     from medtrimix.nets.weights import load_encoder
     from medtrimix.training.loop import make_fabric
@@ -140,19 +143,28 @@ def _vision(config: Config, *, inputs: Inputs, store: ArrayStore) -> Vision:
     fabric = make_fabric(device=config.numerics.device, precision=config.numerics.precision)
     arm = pretrain.load_arm(inputs.pretrain)
     augmenter = Augmenter(config.augment, normalisation=arm.normalisation, seed=config.seed)
+    strong = config.strategy.strong if isinstance(config.strategy, ConfidenceOptions) else config.augment
+    stronger = Augmenter(strong, normalisation=arm.normalisation, seed=seed_from("strong views", config.seed))
 
     def images(rows: npt.NDArray[np.int64]) -> torch.Tensor:
         return channels_last(torch.from_numpy(store.images(rows)).to(fabric.device))
 
-    def augment(image_BCHW: torch.Tensor, *, step: int, rows_B: npt.NDArray[np.int64]) -> torch.Tensor:
-        return augmenter.view(image_BCHW, epoch=step, rows_B=rows_B)  # a row can recur within a few steps
+    def views_of(augmenter: Augmenter) -> Augment:
+        def view_of(
+            image_BCHW: torch.Tensor, *, step: int, rows_B: npt.NDArray[np.int64], view: int = 0
+        ) -> torch.Tensor:
+            # A row can recur within a few steps, so that steps and not passes bring fresh views.
+            return augmenter.view(image_BCHW, epoch=step, rows_B=rows_B, view=view)
+
+        return view_of
 
     def encoder() -> torch.nn.Module:
         return weights_channels_last(load_encoder(stem=pretrain.encoder_stem(inputs.pretrain)).to(fabric.device))
 
     return Vision(
         images=images,
-        augment=augment,
+        augment=views_of(augmenter),
+        strong=views_of(stronger),
         normalise=partial(normalise, normalisation=arm.normalisation),
         encoder=encoder,
         pretrained=arm.pretrained,

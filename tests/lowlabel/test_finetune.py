@@ -70,7 +70,7 @@ def test_the_curve_is_recorded() -> None:
     options = FinetuneOptions(min_steps=60, max_steps=60, curve_points=3, scratch_lr=1e-2, head_lr=1e-2)
     finetune(toy_task(), options=options, hooks=Hooks(should_stop=lambda: False, record=curve.__setitem__))
     assert list(curve) == [20, 40, 60]
-    assert set(curve[20]) == {"train_loss", "val_auc", "val_balanced_accuracy", "val_brier"}
+    assert set(curve[20]) == {"train_loss", "val_loss", "val_auc", "val_balanced_accuracy", "val_brier"}
     assert curve[60]["train_loss"] < curve[20]["train_loss"]
     assert curve[60]["val_auc"] > 0.95
 

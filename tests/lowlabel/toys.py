@@ -49,32 +49,42 @@ def normalise(image_BCHW: Tensor) -> Tensor:
     return image_BCHW.float() / 64 - 1.5
 
 
-def augment(image_BCHW: Tensor, *, step: int, rows_B: Rows) -> Tensor:
-    """A brightness that depends on step and row alone."""
-    shift_B = torch.from_numpy(((31 * step + 17 * rows_B) % 7 - 3) / 50).float()
+def augment(image_BCHW: Tensor, *, step: int, rows_B: Rows, view: int = 0) -> Tensor:
+    """A brightness that depends on step, row and view alone."""
+    shift_B = torch.from_numpy(((31 * step + 17 * rows_B + 3 * view) % 7 - 3) / 50).float()
     return normalise(image_BCHW) + shift_B[:, None, None, None]
+
+
+def strong(image_BCHW: Tensor, *, step: int, rows_B: Rows, view: int = 0) -> Tensor:
+    """A stronger brightness, and a column without content."""
+    view_BCHW = 3 * augment(image_BCHW, step=step, rows_B=rows_B, view=view) - 2 * normalise(image_BCHW)
+    view_BCHW[..., step % SIZE] = 0
+    return view_BCHW
 
 
 def toy_task(
     *,
     classes: int = 2,
     labels: int = 24,
+    unlabelled: int = 60,
     seed: int = 0,
     encoder: Callable[[], nn.Module] = TinyEncoder,
     pretrained: bool = False,
 ) -> Task:
-    """`labels` training rows, then 40 validation rows, then 40 test rows (`held_out`)."""
-    image_NCHW, target_N = toy_images(n=labels + 80, classes=classes)
+    """`labels` training rows, 40 validation rows, 40 test rows (`held_out`), then training rows without label."""
+    image_NCHW, target_N = toy_images(n=labels + 80 + unlabelled, classes=classes)
     train, val = np.arange(labels), np.arange(labels, labels + 40)
     return Task(
         classes=classes,
         train=Labelled(train, target_N[train]),
+        unlabelled_N=np.arange(labels + 80, labels + 80 + unlabelled),
         val=Labelled(val, target_N[val]),
         seed=seed,
         features=lambda rows: image_NCHW[rows].numpy().reshape(len(rows), -1).astype(np.float32),
         vision=Vision(
             images=lambda rows: image_NCHW[rows],
             augment=augment,
+            strong=strong,
             normalise=normalise,
             encoder=encoder,
             pretrained=pretrained,
