@@ -115,7 +115,9 @@ def paired_test(difference: float, variance: float) -> PairedTest:
     error = math.sqrt(variance)
     if error < _SAME:  # no spread at all: alike everywhere, or so far apart that nothing can be said of chance
         alike = abs(difference) < _SAME
-        return PairedTest(difference, 0.0, 0.0 if alike else math.copysign(math.inf, difference), 1.0 if alike else math.nan)
+        return PairedTest(
+            difference, 0.0, 0.0 if alike else math.copysign(math.inf, difference), 1.0 if alike else math.nan
+        )
     z = difference / error
     return PairedTest(difference, error, z, float(2 * norm.sf(abs(z))))
 

@@ -32,9 +32,7 @@ def rejected(p_values: list[float], *, level: float) -> set[int]:
     return found
 
 
-@given(
-    st.lists(st.floats(0, 1), min_size=1, max_size=12), st.sampled_from([0.01, 0.05, 0.2])
-)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.sampled_from([0.01, 0.05, 0.2]))
 def test_decides_as_the_procedure_does(p_values: list[float], level: float) -> None:
     adjusted = holm(p_values)
     clear = [place for place, value in enumerate(adjusted) if abs(value - level) > 1e-9]

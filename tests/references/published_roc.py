@@ -30,9 +30,9 @@ _NDKA = """
     11.72 14.26 47.61 11.67 24.58 10.33 13.87 15.89 22.43 6.79 13.45
 """
 
-# 43 patients with ovarian cancer and complete values: DeLong, DeLong and Clarke-Pearson's own example (Biometrics 1988),
-# as the SAS/STAT User's Guide prints it (PROC LOGISTIC, "Comparing Receiver Operating Characteristic Curves"): albumin,
-# total protein, K-G score, whether surgery failed to help.
+# 43 patients with ovarian cancer and complete values: the example of DeLong, DeLong and Clarke-Pearson (Biometrics
+# 1988), as the SAS/STAT User's Guide prints it (PROC LOGISTIC, "Comparing Receiver Operating Characteristic Curves"):
+# albumin, total protein, K-G score, the indicator popind.
 _OVARIAN = """
     3.0 5.8 10 0  3.2 6.3 5 1  3.9 6.8 3 1  2.8 4.8 6 0  3.2 5.8 3 1  0.9 4.0 5 0  2.5 5.7 8 0  1.6 5.6 5 1
     3.8 5.7 5 1  3.7 6.7 6 1  3.2 5.4 4 1  3.8 6.6 6 1  4.1 6.6 5 1  3.6 5.7 5 1  4.3 7.0 4 1  3.6 6.7 4 0
@@ -59,5 +59,5 @@ def haemorrhage() -> dict[str, np.ndarray]:
 
 def ovarian() -> dict[str, np.ndarray]:
     """`positive` (bool), `albumin`, `protein`, `kg`, each high for the positive class: (43,)."""
-    albumin, protein, kg, helped = _numbers(_OVARIAN).reshape(-1, 4).T
-    return {"positive": helped == 1, "albumin": albumin, "protein": protein, "kg": 10 - kg}
+    albumin, protein, kg, indicator = _numbers(_OVARIAN).reshape(-1, 4).T
+    return {"positive": indicator == 1, "albumin": albumin, "protein": protein, "kg": 10 - kg}
