@@ -278,7 +278,12 @@ def _add_cells(
         learned = builder.add("learn", config=config, labels=labels, upstream=needs)
         builder.add(
             "evaluate",
-            config=evaluate.Config(draws=study.evaluate.bootstrap, seed=seed_from(study.seed, "bootstrap")),
+            config=evaluate.Config(
+                draws=study.evaluate.bootstrap,
+                seed=seed_from(study.seed, "bootstrap"),
+                specificity=study.evaluate.specificity,
+                by=study.evaluate.by,
+            ),
             labels=labels,
-            upstream={"learn": learned},
+            upstream={"learn": learned, "ingest": upstream["ingest"]},
         )
