@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from medtrimix.config.digest import seed_from
 from medtrimix.lowlabel.network_options import NetworkOptions
@@ -19,22 +19,26 @@ class LabelledImages:
     def __init__(self, task: Task, *, options: NetworkOptions, device: torch.device) -> None:
         self._task = task
         self._batch = batch_size(options, labels=len(task.train.row_N))
-        self._target_N = torch.from_numpy(task.train.target_N).to(device)
-        weight_K = class_weight(task, options=options, device=device)
-        self._criterion = nn.CrossEntropyLoss(weight=weight_K)
+        target_NQ = task.train.target_N.reshape(len(task.train.row_N), task.questions)
+        self._target_NQ = torch.from_numpy(target_NQ).to(device)
+        self._weight_QK = class_weight(task, options=options, device=device)
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """Views of a step's images, and their classes (B,)."""
-        position_B = batch_positions(step, labels=len(self._target_N), batch=self._batch, seed=self._task.seed)
+        """Views of a step's images, and their classes, (B,); of several findings the answers to all questions."""
+        position_B = batch_positions(step, labels=len(self._target_NQ), batch=self._batch, seed=self._task.seed)
         rows_B = self._task.train.row_N[position_B]
         vision = self._task.vision
         image_BCHW = vision.augment(vision.images(rows_B), step=step, rows_B=rows_B)
-        return image_BCHW, self._target_N[torch.from_numpy(position_B).to(self._target_N.device)]
+        return image_BCHW, self._target_NQ[torch.from_numpy(position_B).to(self._target_NQ.device)].flatten()
 
     def loss(self, logit_BK: Tensor, target_B: Tensor) -> Tensor:
         """Cross-entropy in float32, classes weighted as the options say."""
-        loss: Tensor = self._criterion(logit_BK.float(), target_B)
-        return loss
+        loss_B = cross_entropy(logit_BK.float(), target_B, reduction="none")
+        if self._weight_QK is None:
+            return loss_B.mean()
+        question_B = torch.arange(len(target_B), device=target_B.device) % len(self._weight_QK)
+        weight_B = self._weight_QK[question_B, target_B]
+        return (weight_B * loss_B).sum() / weight_B.sum()
 
 
 class UnlabelledImages:
@@ -64,8 +68,8 @@ class UnlabelledImages:
 
 
 def class_weight(task: Task, *, options: NetworkOptions, device: torch.device) -> Tensor | None:
-    """Of each class in the loss of labelled images, (K,)."""
+    """Of each class, or each answer to each question, in the loss of labelled images, (Q, K)."""
     if options.class_weight == "none":
         return None
-    count_K = np.bincount(task.train.target_N, minlength=task.classes)
-    return torch.tensor(len(task.train.target_N) / (task.classes * count_K), dtype=torch.float32, device=device)
+    weight_QK = len(task.train.row_N) / (task.answers * task.counts())
+    return torch.tensor(weight_QK, dtype=torch.float32, device=device)

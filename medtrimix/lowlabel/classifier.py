@@ -10,21 +10,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from medtrimix.lowlabel.task import Rows, Vision
+from medtrimix.lowlabel.task import Rows, Task
 
 
 class Classifier(nn.Module):
-    """An encoder and a linear head: image_BCHW (or image_BCDHW), float -> logit_BK."""
+    """An encoder and a linear head: image_BCHW (or image_BCDHW), float -> logit_BK.
 
-    def __init__(self, encoder: nn.Module, *, dim: int, classes: int) -> None:
+    With several questions of an image (`Task.questions`) B counts the questions of all images, those of an image one
+    after the other: whatever is done with logits of classes can be done with those of findings.
+    """
+
+    def __init__(self, encoder: nn.Module, *, dim: int, answers: int, questions: int = 1) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head = nn.Linear(dim, classes)
+        self.head = nn.Linear(dim, questions * answers)
+        self._answers = answers
         self._fixed: list[nn.Module] = []
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """Logits, float32 or the precision of the surrounding autocast, shape (B, K)."""
-        logit_BK: Tensor = self.head(self.encoder(image_BCHW))
+        logit_BK: Tensor = self.head(self.encoder(image_BCHW)).reshape(-1, self._answers)
         return logit_BK
 
     def fix_statistics(self) -> None:
@@ -41,8 +46,9 @@ class Classifier(nn.Module):
         return self
 
 
-def predict(classifier: Classifier, rows: Rows, *, vision: Vision) -> npt.NDArray[np.float64]:
-    """Probabilities of the images as they are, in evaluation mode: float64, shape (N, K), in the order of `rows`."""
+def predict(classifier: Classifier, rows: Rows, *, task: Task) -> npt.NDArray[np.float64]:
+    """Probabilities of the images as they are, in evaluation mode: float64, (N, classes), in the order of `rows`."""
+    vision = task.vision
     training = classifier.training
     classifier.eval()
     parts, batch = [], vision.images_at_a_time
@@ -53,7 +59,8 @@ def predict(classifier: Classifier, rows: Rows, *, vision: Vision) -> npt.NDArra
                 logit_BK = classifier(image_BCHW)
             parts.append(logit_BK.double().softmax(dim=1).cpu().numpy())
     classifier.train(training)
-    return np.concatenate(parts)
+    probability_NK = np.concatenate(parts)
+    return probability_NK[:, 1].reshape(len(rows), task.questions) if task.several else probability_NK
 
 
 def embedding_dim(encoder: nn.Module) -> int:

@@ -63,7 +63,7 @@ class FixMatch:
         together_BCHW = torch.cat([image_BCHW, self._unlabelled.strong(step)])
         with running_statistics_kept(self._classifier), self._vision.autocast():
             logit_BK = self._classifier(together_BCHW)
-        labelled_BK, strong_BK = logit_BK.split([len(image_BCHW), len(weak_BK)])
+        labelled_BK, strong_BK = logit_BK.split([len(target_B), len(weak_BK)])
         unlabelled = pseudo_label_loss(strong_BK, probability_BK, counts_B=confident_B)
         total = self._labelled.loss(labelled_BK, target_B) + self._weight * unlabelled
         shown = {"unlabelled_loss": unlabelled.detach(), "confident_share": confident_B.float().mean()}
@@ -88,7 +88,7 @@ def flexmatch(task: Task, *, options: FlexMatchOptions, hooks: Hooks) -> Classif
     def objective(classifier: Classifier) -> FixMatch:
         unlabelled = UnlabelledImages(task, options=options)
         thresholds = CurriculumThresholds(
-            options.threshold, images=len(unlabelled), classes=task.classes, device=classifier.head.weight.device
+            options.threshold, images=len(unlabelled), task=task, device=classifier.head.weight.device
         )
         return FixMatch(classifier, task=task, options=options, unlabelled=unlabelled, thresholds=thresholds)
 

@@ -55,8 +55,9 @@ class InterpolationConsistency:
         mixed_BCHW = interpolated(weak_BCHW, share_B=share_B, partner_B=partner_B)
         with self._vision.autocast():
             logit_BK = self._student(torch.cat([image_BCHW, mixed_BCHW]))
-        labelled_BK, student_BK = logit_BK.split([len(image_BCHW), len(mixed_BCHW)])
-        mixed_BK = interpolated(taught_BK, share_B=share_B, partner_B=partner_B)
+        labelled_BK, student_BK = logit_BK.split([len(target_B), len(taught_BK)])
+        taught_BQK = taught_BK.reshape(len(weak_BCHW), -1, taught_BK.shape[1])
+        mixed_BK = interpolated(taught_BQK, share_B=share_B, partner_B=partner_B).flatten(0, 1)
         unlabelled = prediction_distance(student_BK, mixed_BK)
         rise = gaussian_rise(progress, end=self._options.rampup)
         total = self._labelled.loss(labelled_BK, target_B) + self._options.unlabelled_weight * rise * unlabelled

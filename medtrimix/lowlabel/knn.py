@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from medtrimix.errors import NumericalError
 from medtrimix.lowlabel.options import KNNOptions
-from medtrimix.lowlabel.task import Rows, require_every_class
+from medtrimix.lowlabel.task import Rows
 from medtrimix.metrics.neighbours import cosine_similarity, distance_similarity, vote
 
 _AT_A_TIME = 2**24
@@ -43,13 +43,11 @@ class NeighbourClassifier:
 def fit_knn(
     features_NE: npt.NDArray[np.floating], target_N: Rows, *, classes: int, options: KNNOptions
 ) -> NeighbourClassifier:
-    """Remembers the labelled features.
+    """Remembers the labelled features. Every class must have a label.
 
     Raises:
-        InputError: a class has no label.
         NumericalError: a feature is not a number.
     """
-    require_every_class(target_N, classes=classes)
     bank_NE = np.asarray(features_NE, dtype=np.float64)
     if not np.isfinite(bank_NE).all():
         raise NumericalError("The encoder's features are not all finite numbers.")

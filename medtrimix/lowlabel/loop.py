@@ -18,8 +18,9 @@ from medtrimix.lowlabel.classifier import Classifier, embedding_dim, predict
 from medtrimix.lowlabel.network_options import EarlyStopping, NetworkOptions
 from medtrimix.lowlabel.schedule import curve_steps, planned_steps
 from medtrimix.lowlabel.stages import merge_updates, parameter_groups, prepare
-from medtrimix.lowlabel.task import Hooks, Labelled, Task, Vision, require_every_class
+from medtrimix.lowlabel.task import Hooks, Task
 from medtrimix.metrics.evaluate import evaluate
+from medtrimix.metrics.findings import as_questions
 from medtrimix.schedule import warmup_cosine
 
 _SMALLEST = 1e-12
@@ -65,13 +66,14 @@ def train_network(
         Interrupted: `hooks.should_stop` said so.
         NumericalError: the loss became NaN or infinite.
     """
-    require_every_class(task.train.target_N, classes=task.classes)
+    task.counts()
     # Dropout and the head draw from torch's own generator: seed it for us, and give the caller's state back.
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed_from("finetune", task.seed))
         encoder = task.vision.encoder()
         device = next(encoder.parameters()).device
-        classifier = Classifier(encoder, dim=embedding_dim(encoder), classes=task.classes).to(device)
+        classifier = Classifier(encoder, dim=embedding_dim(encoder), answers=task.answers, questions=task.questions)
+        classifier = classifier.to(device)
         prepare(classifier, options=options)
         classifier.train()
         minimised = objective(classifier)
@@ -81,9 +83,7 @@ def train_network(
     return predictor.eval()
 
 
-def _train(
-    classifier: Classifier, objective: Objective, *, task: Task, options: NetworkOptions, hooks: Hooks
-) -> None:
+def _train(classifier: Classifier, objective: Objective, *, task: Task, options: NetworkOptions, hooks: Hooks) -> None:
     steps = planned_steps(options, labels=len(task.train.row_N))
     points = curve_steps(options, steps=steps)
     optimiser = torch.optim.AdamW(
@@ -109,7 +109,7 @@ def _train(
             means = {name: float(torch.stack([values[name] for values in shown]).mean()) for name in shown[0]}
             if not np.isfinite(means["train_loss"]):
                 raise NumericalError(f"The classifier's loss is not finite at step {step + 1} of {steps}.")
-            found = _validation(objective.predictor, val=task.val, vision=task.vision)
+            found = _validation(objective.predictor, task=task)
             best.see(step + 1, found, predictor=objective.predictor)
             chosen = {"chosen_step": float(best.step)} if best.step and step + 1 == steps else {}
             hooks.record(step + 1, {**means, **found, **chosen})
@@ -137,12 +137,14 @@ class _Best:
             predictor.load_state_dict(self._state)
 
 
-def _validation(classifier: Classifier, *, val: Labelled, vision: Vision) -> dict[str, float]:
-    probability_NK = predict(classifier, val.row_N, vision=vision)
+def _validation(classifier: Classifier, *, task: Task) -> dict[str, float]:
+    val = task.val
+    probability_NK = predict(classifier, val.row_N, task=task)
     metrics = evaluate(probability_NK, val.target_N)
-    true_N = probability_NK[np.arange(len(val.target_N)), val.target_N]
+    answer_BK, answer_B = as_questions(probability_NK, val.target_N)
+    true_B = answer_BK[np.arange(len(answer_B)), answer_B]
     return {
-        "val_loss": float(-np.log(true_N.clip(_SMALLEST)).mean()),
+        "val_loss": float(-np.log(true_B.clip(_SMALLEST)).mean()),
         "val_auc": metrics["auc"],
         "val_balanced_accuracy": metrics["balanced_accuracy"],
         "val_brier": metrics["brier"],

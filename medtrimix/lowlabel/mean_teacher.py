@@ -49,7 +49,7 @@ class MeanTeacher:
         together_BCHW = torch.cat([image_BCHW, self._unlabelled.weak(step, view=1)])
         with self._vision.autocast():
             logit_BK = self._student(together_BCHW)
-        labelled_BK, student_BK = logit_BK.split([len(image_BCHW), len(taught_BK)])
+        labelled_BK, student_BK = logit_BK.split([len(target_B), len(taught_BK)])
         unlabelled = prediction_distance(student_BK, taught_BK)
         rise = gaussian_rise(progress, end=self._options.rampup)
         total = self._labelled.loss(labelled_BK, target_B) + self._options.unlabelled_weight * rise * unlabelled

@@ -43,7 +43,7 @@ class PseudoLabel:
         together_BCHW = torch.cat([image_BCHW, self._unlabelled.weak(step)])
         with self._vision.autocast():
             logit_BK = self.predictor(together_BCHW)
-        labelled_BK, weak_BK = logit_BK.split([len(image_BCHW), len(together_BCHW) - len(image_BCHW)])
+        labelled_BK, weak_BK = logit_BK.split([len(target_B), len(logit_BK) - len(target_B)])
         probability_BK = self._predictions(weak_BK)
         confident_B = is_confident(probability_BK, threshold_B=self._options.threshold)
         unlabelled = pseudo_label_loss(weak_BK, probability_BK, counts_B=confident_B)

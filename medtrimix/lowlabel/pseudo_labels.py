@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,19 +19,24 @@ class AlignedPredictions:
     """Predictions, pulled towards the classes' frequencies among the labelled images, or left as they are."""
 
     def __init__(self, alignment: Alignment, *, task: Task, device: torch.device) -> None:
-        count_K = np.bincount(task.train.target_N, minlength=task.classes)
-        self._wanted_K = torch.tensor(count_K / count_K.sum(), dtype=torch.float32, device=device)
+        wanted_QK = task.counts() / len(task.train.row_N)
+        self._wanted_QK = torch.tensor(wanted_QK, dtype=torch.float32, device=device)
         self._alignment = alignment
-        self._seen_K: Tensor | None = None
+        self._seen_QK: Tensor | None = None
 
     def __call__(self, logit_BK: Tensor) -> Tensor:
         """Probabilities, float32."""
         probability_BK = logit_BK.detach().float().softmax(dim=1)
         if self._alignment == "none":
             return probability_BK
-        now_K = probability_BK.mean(dim=0)
-        self._seen_K = now_K if self._seen_K is None else self._seen_K.lerp(now_K, 1 - _KEPT)
-        return aligned(probability_BK, wanted_K=self._wanted_K, seen_K=self._seen_K)
+        questions = len(self._wanted_QK)
+        now_QK = torch.stack([probability_BK[question::questions].mean(dim=0) for question in range(questions)])
+        self._seen_QK = now_QK if self._seen_QK is None else self._seen_QK.lerp(now_QK, 1 - _KEPT)
+        answers_BK = torch.empty_like(probability_BK)
+        for question, (wanted_K, seen_K) in enumerate(zip(self._wanted_QK, self._seen_QK, strict=True)):
+            of_question = slice(question, None, questions)
+            answers_BK[of_question] = aligned(probability_BK[of_question], wanted_K=wanted_K, seen_K=seen_K)
+        return answers_BK
 
 
 class Thresholds(Protocol):
@@ -56,9 +60,10 @@ class OneThreshold:
 class CurriculumThresholds:
     """One for each class, by how many of the unlabelled images were last predicted as it with the full threshold."""
 
-    def __init__(self, threshold: float, *, images: int, classes: int, device: torch.device) -> None:
-        self._threshold, self._classes = threshold, classes
-        self._class_N = torch.full((images,), classes, device=device)  # the last number: undecided yet
+    def __init__(self, threshold: float, *, images: int, task: Task, device: torch.device) -> None:
+        self._threshold, self._questions, self._answers = threshold, task.questions, task.answers
+        self._classes = task.questions * task.answers
+        self._class_N = torch.full((images * task.questions,), self._classes, device=device)  # last: undecided yet
 
     def confident(self, probability_BK: Tensor, *, position_B: Rows) -> Tensor:
         """Those from their class's threshold on; who passes the full threshold is counted from the next step on."""
@@ -66,8 +71,10 @@ class CurriculumThresholds:
         threshold_K = curriculum_thresholds(
             count_K1[: self._classes], undecided=int(count_K1[self._classes]), threshold=self._threshold
         )
-        class_B = probability_BK.argmax(dim=1)
+        question_B = torch.arange(len(probability_BK), device=probability_BK.device) % self._questions
+        class_B = question_B * self._answers + probability_BK.argmax(dim=1)
         sure_B = is_confident(probability_BK, threshold_B=self._threshold)
-        position = torch.from_numpy(position_B).to(class_B.device)
+        first_B = self._questions * torch.from_numpy(position_B).to(class_B.device)
+        position = first_B.repeat_interleave(self._questions) + question_B
         self._class_N[position[sure_B]] = class_B[sure_B]
         return is_confident(probability_BK, threshold_B=threshold_K[class_B])

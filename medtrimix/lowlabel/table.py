@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from medtrimix.lowlabel.options import AnyOptions, FinetuneOptions, KNNOptions, LinearOptions
 from medtrimix.lowlabel.semi_options import (
@@ -12,10 +17,20 @@ from medtrimix.lowlabel.semi_options import (
     MeanTeacherOptions,
     PseudoLabelOptions,
 )
-from medtrimix.lowlabel.task import Hooks, Predict, Task
+from medtrimix.lowlabel.task import Hooks, Predict, Rows, Task
 
 if TYPE_CHECKING:
     from medtrimix.lowlabel.classifier import Classifier
+
+
+Features: TypeAlias = npt.NDArray[np.floating]
+
+
+class FeatureClassifier(Protocol):
+    """What frozen features are given to."""
+
+    def predict(self, features_NE: Features) -> npt.NDArray[np.float64]:
+        """Probabilities, shape (N, K)."""
 
 
 class Learner(Protocol):
@@ -37,8 +52,7 @@ def learn_linear(task: Task, *, options: LinearOptions, hooks: Hooks) -> Predict
 
     if hooks.should_stop():
         raise Interrupted("The linear probe was stopped before its fit.")
-    classifier = fit_linear(task.features(task.train.row_N), task.train.target_N, classes=task.classes, options=options)
-    return lambda rows: classifier.predict(task.features(rows))
+    return _on_features(task, partial(fit_linear, classes=task.answers, options=options))
 
 
 def learn_knn(task: Task, *, options: KNNOptions, hooks: Hooks) -> Predict:
@@ -48,8 +62,23 @@ def learn_knn(task: Task, *, options: KNNOptions, hooks: Hooks) -> Predict:
 
     if hooks.should_stop():
         raise Interrupted("The nearest neighbours were stopped before they voted.")
-    classifier = fit_knn(task.features(task.train.row_N), task.train.target_N, classes=task.classes, options=options)
-    return lambda rows: classifier.predict(task.features(rows))
+    return _on_features(task, partial(fit_knn, classes=task.answers, options=options))
+
+
+def _on_features(task: Task, fit: Callable[[Features, Rows], FeatureClassifier]) -> Predict:
+    """The frozen features' classifier, or one for each of several findings."""
+    task.counts()
+    features_NE, target_N = task.features(task.train.row_N), task.train.target_N
+    if not task.several:
+        classifier = fit(features_NE, target_N)
+        return lambda rows: classifier.predict(task.features(rows))
+    of_finding = [fit(features_NE, present_N) for present_N in target_N.T]
+
+    def predict(rows: Rows) -> npt.NDArray[np.float64]:
+        features_NE = task.features(rows)
+        return np.stack([classifier.predict(features_NE)[:, 1] for classifier in of_finding], axis=1)
+
+    return predict
 
 
 # Each of the following trains the network. They import it when called: torch takes seconds, and frozen features need
@@ -101,7 +130,7 @@ def learn_ict(task: Task, *, options: ICTOptions, hooks: Hooks) -> Predict:
 def _predicting(classifier: Classifier, *, task: Task) -> Predict:
     from medtrimix.lowlabel.classifier import predict
 
-    return lambda rows: predict(classifier, rows, vision=task.vision)
+    return lambda rows: predict(classifier, rows, task=task)
 
 
 LEARNERS: dict[type[AnyOptions], Learner] = {

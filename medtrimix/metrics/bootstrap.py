@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from medtrimix.metrics.definitions import METRICS, Floats, Metric
 from medtrimix.metrics.evaluate import checked_predictions
+from medtrimix.metrics.findings import suited
 
 LEVEL = 0.95
 """Coverage of every interval."""
@@ -95,6 +96,7 @@ def bootstrap_metrics(
         InputError: a class has no sample.
     """
     probabilities_NK, targets_N = checked_predictions(probability_NK, target_N)
+    metrics = {name: suited(metric, targets_N) for name, metric in metrics.items()}
     once_RN = np.ones((1, len(targets_N)))
     value_R = {name: np.empty(draws) for name in metrics}
     start = 0

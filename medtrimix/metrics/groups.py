@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from medtrimix.metrics.bootstrap import Estimate, bootstrap_metrics
 from medtrimix.metrics.definitions import METRICS, Floats, Ints
+from medtrimix.metrics.findings import one_finding
 from medtrimix.metrics.interval import metric_estimate, patients_of_classes
 
 GROUP_METRICS = ("auc", "accuracy", "balanced_accuracy")
@@ -27,7 +28,8 @@ class GroupResult:
         n, n_patients: images and patients.
         count_K: images of each class.
         metrics: name -> value with its interval; empty where a class is missing.
-        missing: names of the classes that it has no image of, so that there is nothing to rank.
+        missing: names of the classes that it has no image of, or of findings that are in none or in all, so that there
+            is nothing to rank.
     """
 
     column: str
@@ -74,6 +76,30 @@ def breakdown(
     )
 
 
+def by_finding(
+    probability_NL: Floats,
+    target_NL: Ints,
+    patient_N: npt.NDArray[np.str_],
+    *,
+    names: tuple[str, ...],
+    draws: int,
+    seed: int,
+) -> tuple[GroupResult, ...]:
+    """One result for each of several findings, over all images: classes are then its absence and its presence."""
+    return tuple(
+        _group(
+            *one_finding(probability_NL, target_NL, number=number),
+            patient_N,
+            column="finding",
+            value=name,
+            classes=("no", "yes"),
+            draws=draws,
+            seed=seed,
+        )
+        for number, name in enumerate(names)
+    )
+
+
 def _group(
     probability_NK: Floats,
     target_N: Ints,
@@ -85,8 +111,11 @@ def _group(
     draws: int,
     seed: int,
 ) -> GroupResult:
-    count_K = tuple(int(count) for count in np.bincount(target_N, minlength=len(classes)))
-    missing = tuple(name for name, count in zip(classes, count_K, strict=True) if not count)
+    several = target_N.ndim == 2
+    found_K = target_N.sum(axis=0) if several else np.bincount(target_N, minlength=len(classes))
+    count_K = tuple(int(count) for count in found_K)
+    unable = {0, len(target_N)} if several else {0}
+    missing = tuple(name for name, count in zip(classes, count_K, strict=True) if count in unable)
     metrics = {}
     if not missing:
         chosen = {name: METRICS[name] for name in GROUP_METRICS}

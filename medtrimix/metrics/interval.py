@@ -93,8 +93,14 @@ def auc_variance(value: float, patients_K: Sequence[int]) -> float:
 
 
 def patients_of_classes(target_N: Ints, patient_N: npt.ArrayLike, *, classes: int) -> tuple[int, ...]:
-    """How many patients have a sample of each class; one with samples of several counts in each."""
+    """How many patients have a sample of each class; one with samples of several counts in each.
+
+    Of several findings: how many have a sample without and with each, 2 L numbers.
+    """
     patients_N = np.asarray(patient_N)
+    if target_N.ndim == 2:
+        answers = [present_N == answer for present_N in target_N.T for answer in (0, 1)]
+        return tuple(len(np.unique(patients_N[here_N])) for here_N in answers)
     return tuple(len(np.unique(patients_N[target_N == number])) for number in range(classes))
 
 

@@ -9,7 +9,7 @@ test.npz          what the cell said about test (`learn.load_predictions`), for 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from medtrimix.metrics.bootstrap import Draws, Estimate
-    from medtrimix.metrics.definitions import Metric
+    from medtrimix.metrics.definitions import Floats, Ints, Metric
     from medtrimix.metrics.details import Details
     from medtrimix.metrics.groups import GroupResult
 
@@ -110,13 +110,16 @@ class _Cell:
         self._val = learn.load_predictions(inputs.learn, side="val")
         self._test = learn.load_predictions(inputs.learn, side="test")
         self._classes = self._test.probability_NK.shape[1]
+        self._several = self._test.target_N.ndim == 2
         self._patients_K = patients_of_classes(self._test.target_N, self._test.patient_N, classes=self._classes)
         self._thresholds = self._chosen_thresholds()
         self.draws = self._drawn(self._test.probability_NK, METRICS | self._at_thresholds())
-        self.temperature = fit_temperature(self._val.probability_NK, self._val.target_N, self._val.patient_N)
+        self.temperature = fit_temperature(*_answers(self._val))
         self._calibrated_NK = None
         if self.temperature.value is not None:
-            self._calibrated_NK = calibrated(self._test.probability_NK, temperature=self.temperature.value)
+            answers_NK, *_ = _answers(self._test)
+            scaled_NK = calibrated(answers_NK, temperature=self.temperature.value)
+            self._calibrated_NK = scaled_NK[:, 1].reshape(-1, self._classes) if self._several else scaled_NK
             found = self._drawn(self._calibrated_NK, {name: METRICS[name] for name in ERRORS})
             self.draws |= {name + CALIBRATED: values for name, values in found.items()}
 
@@ -132,13 +135,12 @@ class _Cell:
         from medtrimix.metrics.details import Details
         from medtrimix.metrics.operating import OperatingPoint
 
-        test = self._test
-        after_NK = self._calibrated_NK
+        after = None if self._calibrated_NK is None else replace(self._test, probability_NK=self._calibrated_NK)
         return Details(
             patients_by_class=self._patients_K,
             temperature=self.temperature,
-            reliability=reliability(test.probability_NK, test.target_N, test.patient_N),
-            reliability_calibrated=() if after_NK is None else reliability(after_NK, test.target_N, test.patient_N),
+            reliability=reliability(*_answers(self._test)),
+            reliability_calibrated=() if after is None else reliability(*_answers(after)),
             operating_points=tuple(
                 OperatingPoint(
                     aim,
@@ -167,7 +169,7 @@ class _Cell:
     def _chosen_thresholds(self) -> dict[float, float]:
         from medtrimix.metrics.operating import threshold_at
 
-        if self._classes != 2:
+        if self._classes != 2 or self._several:
             return {}
         score_N = self._val.probability_NK[:, 1]
         return {aim: threshold_at(score_N, self._val.target_N, specificity=aim) for aim in self._config.specificity}
@@ -185,26 +187,30 @@ class _Cell:
         from pyarrow.parquet import read_schema
 
         from medtrimix.data.store import ArrayStore, index_file
-        from medtrimix.metrics.groups import breakdown
+        from medtrimix.metrics.groups import breakdown, by_finding
 
         store = ArrayStore.open(ingest.store_folder(self._ingest))
         known = read_schema(index_file(store.folder)).names
         columns = [name for name in self._config.by if name in known]
         index = store.columns("sample_id", *columns).set_index("sample_id").loc[self._test.sample_N]
-        return tuple(
+        test, draws, seed = self._test, self._config.draws, self._config.seed
+        whole = (test.probability_NK, test.target_N, test.patient_N)
+        findings = by_finding(*whole, names=store.classes, draws=draws, seed=seed) if self._several else ()
+        return findings + tuple(
             group
             for column in columns
             for group in breakdown(
-                self._test.probability_NK,
-                self._test.target_N,
-                self._test.patient_N,
-                index[column].to_numpy(),
-                column=column,
-                classes=store.classes,
-                draws=self._config.draws,
-                seed=self._config.seed,
+                *whole, index[column].to_numpy(), column=column, classes=store.classes, draws=draws, seed=seed
             )
         )
+
+
+def _answers(said: learn.Predictions) -> tuple[Floats, Ints, npt.NDArray[np.str_]]:
+    """Probabilities, targets and patients; of several findings those of all questions."""
+    from medtrimix.metrics.findings import as_questions
+
+    answers_NK, target_N = as_questions(said.probability_NK, said.target_N)
+    return answers_NK, target_N, said.patient_N.repeat(len(target_N) // len(said.patient_N))
 
 
 def _point_name(side: str, aim: float) -> str:

@@ -58,7 +58,10 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the classifier says about one side of the split; columns in the order of the sorted class names."""
+    """What the classifier says about one side of the split; columns in the order of the sorted class names.
+
+    With several findings the targets are (N, L): 1 for present, 0 for absent.
+    """
 
     probability_NK: npt.NDArray[np.float64]
     target_N: npt.NDArray[np.int64]
@@ -95,6 +98,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
         seed=config.seed,
         features=_features(inputs),
         vision=_vision(config, inputs=inputs, store=store),
+        several=store.several_findings,
     )
 
     def record(step: int, values: Mapping[str, float]) -> None:
@@ -117,7 +121,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
 
 
 def _labelled(store: ArrayStore, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return rows[store.targets(rows) >= 0]
+    return store.labelled(rows)
 
 
 def _features(inputs: Inputs) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -91,6 +92,35 @@ def toy_task(
             autocast=nullcontext,
         ),
     )
+
+
+def toy_findings(
+    *, labels: int = 24, unlabelled: int = 60, encoder: Callable[[], nn.Module] = TinyEncoder, pretrained: bool = False
+) -> Task:
+    """As `toy_task`, with two findings: a bright square, and stripes; an image has none, either or both."""
+    n = labels + 80 + unlabelled
+    rng = np.random.default_rng(1)
+    target_NL = np.stack([np.arange(n) % 2, np.arange(n) // 2 % 2], axis=1).astype(np.int64)
+    grey_NHW = rng.normal(80, 10, (n, SIZE, SIZE))
+    grey_NHW[:, 3:9, 3:9] += 100 * target_NL[:, 0, None, None]
+    grey_NHW[:, ::2] += 40 * target_NL[:, 1, None, None]
+    grey_NHW[:, 1::2] -= 40 * target_NL[:, 1, None, None]
+    image_NCHW = torch.from_numpy(grey_NHW.clip(0, 255).astype(np.uint8))[:, None]
+    one = toy_task(labels=labels, unlabelled=unlabelled, encoder=encoder, pretrained=pretrained)
+    return replace(
+        one,
+        train=Labelled(one.train.row_N, target_NL[one.train.row_N]),
+        val=Labelled(one.val.row_N, target_NL[one.val.row_N]),
+        features=lambda rows: image_NCHW[rows].numpy().reshape(len(rows), -1).astype(np.float32),
+        vision=replace(one.vision, images=lambda rows: image_NCHW[rows]),
+        several=True,
+    )
+
+
+def held_out_findings(task: Task) -> tuple[Rows, Rows]:
+    """Rows that no learner has seen, and their findings."""
+    rows = np.arange(int(task.val.row_N[-1]) + 1, int(task.val.row_N[-1]) + 41)
+    return rows, np.stack([rows % 2, rows // 2 % 2], axis=1)
 
 
 def held_out(task: Task) -> tuple[Rows, Rows]:
