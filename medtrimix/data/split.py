@@ -13,6 +13,7 @@ from medtrimix.config.digest import seed_from
 from medtrimix.data.groups import connected_groups, seeded_ranks
 from medtrimix.data.options import SplitOptions
 from medtrimix.errors import InputError
+from medtrimix.findings import are_several, classes_of, present
 
 SIDES = ("train", "val", "test")
 FILE_KEYS = ("pixel_sha256", "sample_id", "patient_id")
@@ -123,18 +124,29 @@ def _require_known_sides(split: Texts, *, where: str) -> None:
 
 
 def _require_every_class(index: pd.DataFrame, split: Texts) -> None:
+    """Every class on every side; of several findings, images with and images without each."""
     labelled = index["label"] != ""
-    classes = sorted(set(index.loc[labelled, "label"]))
+    labels = index.loc[labelled, "label"]
+    classes = classes_of(labels.unique())
     if len(classes) < 2:
         raise InputError(
             f"The images have {len(classes)} class(es); a classifier needs at least two.", fix="Check data.label."
         )
-    patients = index[labelled].groupby([index["label"], split])["patient_id"].nunique()
+    several = are_several(labels.unique())
+    rows = pd.DataFrame({"label": labels, "side": split[labelled], "patient": index.loc[labelled, "patient_id"]})
     for name in classes:
-        count = {side: int(patients.get((name, side), 0)) for side in SIDES}
-        if min(count.values()) == 0:
-            numbers = ", ".join(f"{count[side]} in {side}" for side in SIDES)
-            raise InputError(
-                f"Class {name!r} has too few patients for this split: {numbers}.",
-                fix="Each side needs at least one: more patients, or larger shares for val and test.",
-            )
+        has = rows["label"].map({label: name in present(label) if several else label == name for label in set(labels)})
+        _require_on_every_side(rows[has], what=f"Class {name!r}")
+        if several:
+            _require_on_every_side(rows[~has], what=f"The absence of {name!r}")
+
+
+def _require_on_every_side(rows: pd.DataFrame, *, what: str) -> None:
+    patients = rows.groupby("side")["patient"].nunique()
+    count = {side: int(patients.get(side, 0)) for side in SIDES}
+    if min(count.values()) == 0:
+        numbers = ", ".join(f"{count[side]} in {side}" for side in SIDES)
+        raise InputError(
+            f"{what} has too few patients for this split: {numbers}.",
+            fix="Each side needs at least one: more patients, or larger shares for val and test.",
+        )

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from medtrimix.config.files import read_json
 from medtrimix.errors import StepFailed
+from medtrimix.findings import are_several, classes_of, present
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,8 +82,13 @@ class ArrayStore:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Class names, sorted; of two, the last is the positive one."""
-        return tuple(sorted(set(self._labels[1]) - {""}))
+        """Class names, sorted; of two, the last is the positive one. With several findings, these."""
+        return classes_of(self._labels[1])
+
+    @cached_property
+    def several_findings(self) -> bool:
+        """Whether an image can have several of `classes`, or none."""
+        return are_several(self._labels[1])
 
     @cached_property
     def _labels(self) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
@@ -106,11 +112,27 @@ class ArrayStore:
         return self._mapped[number]
 
     def targets(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Class numbers of `rows`, -1 where there is no label."""
+        """Class numbers of `rows`, `(len(rows),)`, -1 where there is no label.
+
+        With several findings `(len(rows), L)`: 1 for present, 0 for absent, -1 throughout where there is no label.
+        """
         label_of_row, labels = self._labels
-        number = {name: position for position, name in enumerate(self.classes)}
-        number_of_label = np.array([number.get(label, -1) for label in labels], dtype=np.int64)
-        return number_of_label[label_of_row[rows]]
+        if self.several_findings:
+            of_label = np.array([self._presence(label) for label in labels], dtype=np.int64)
+        else:
+            number = {name: position for position, name in enumerate(self.classes)}
+            of_label = np.array([number.get(label, -1) for label in labels], dtype=np.int64)
+        return of_label[label_of_row[rows]]
+
+    def _presence(self, label: str) -> list[int]:
+        return [-1 if label == "" else int(name in present(label)) for name in self.classes]
+
+    def labelled(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Those of `rows` that have a label, in their order."""
+        label_of_row, labels = self._labels
+        has_one = np.array([label != "" for label in labels])
+        found: npt.NDArray[np.int64] = rows[has_one[label_of_row[rows]]]
+        return found
 
 
 def marker_file(folder: Path) -> Path:

@@ -11,6 +11,7 @@ import pandas as pd
 from medtrimix.data.groups import seeded_ranks
 from medtrimix.data.options import LabelBudget, budget_name
 from medtrimix.errors import LabelBudgetError
+from medtrimix.findings import NO_FINDING, are_several, classes_of, present
 
 
 def label_subset(
@@ -22,6 +23,10 @@ def label_subset(
     the class, rounded half up and at least one. So a smaller budget's subset lies inside a larger one's, be it a count
     or a fraction, and every arm gets the same subsets. Rows with the same pixels count as different rows.
 
+    With several findings there is one order of all images, in which each combination of findings is spread evenly. A
+    fraction takes its first images, and the first one with each finding if that is not among them; a count takes the
+    first so many with each finding, and as many without any.
+
     Raises:
         LabelBudgetError: a class has fewer labelled training images than the budget asks for.
     """
@@ -30,17 +35,43 @@ def label_subset(
     table = table[table["label"] != ""]
     table["rank"] = seeded_ranks(table["pixel_sha256"], seed=seed)
     table = table.sort_values(["rank", "sample_id"])
+    if are_several(index["label"].unique()):
+        return _of_several(table, names=classes_of(index["label"].unique()), budget=budget)
     taken = []
     for name, members in table.groupby("label"):
         size = class_size(len(members), budget=budget)
         if size > len(members):
-            raise LabelBudgetError(
-                f"The label budget of {budget_name(budget)} asks for more than the {len(members)} labelled training "
-                f"images of class {name!r}.",
-                fix=f"The largest count that every class has is {table['label'].value_counts().min()}.",
-            )
+            raise _too_many(budget, name=str(name), available=table["label"].value_counts())
         taken.append(members["row"].to_numpy()[:size])
     return np.sort(np.concatenate(taken))
+
+
+def _of_several(table: pd.DataFrame, *, names: tuple[str, ...], budget: LabelBudget) -> npt.NDArray[np.int64]:
+    of_combination = table.groupby("label")["row"]
+    place = (of_combination.cumcount() + 0.5) / of_combination.transform("size")
+    table = table.assign(place=place).sort_values(["place", "rank", "sample_id"])
+    carriers = {name: table[[name in present(label) for label in table["label"]]] for name in names}
+    counts = pd.Series({name: len(members) for name, members in carriers.items()})
+    groups = list(carriers.values())
+    if isinstance(budget, int):
+        if budget > counts.min():
+            raise _too_many(budget, name=str(counts.idxmin()), available=counts)
+        groups.append(table[table["label"] == NO_FINDING])
+        taken = [members["row"].to_numpy()[:budget] for members in groups]
+    else:
+        if counts.min() == 0:
+            raise _too_many(1, name=str(counts.idxmin()), available=counts)
+        first = table["row"].to_numpy()[: class_size(len(table), budget=budget)]
+        taken = [first, *(members["row"].to_numpy()[:1] for members in groups)]
+    return np.unique(np.concatenate(taken))
+
+
+def _too_many(budget: LabelBudget, *, name: str, available: pd.Series[int]) -> LabelBudgetError:
+    return LabelBudgetError(
+        f"The label budget of {budget_name(budget)} asks for more than the {available[name]} labelled training "
+        f"images of class {name!r}.",
+        fix=f"The largest count that every class has is {available.min()}.",
+    )
 
 
 def class_size(available: int, *, budget: LabelBudget) -> int:

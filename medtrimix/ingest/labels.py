@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from medtrimix.errors import SourceError
-from medtrimix.ingest.findings import joined
+from medtrimix.findings import joined
 from medtrimix.ingest.pseudonym import Pseudonyms, normalised
 from medtrimix.ingest.tables import Table, read_table
 

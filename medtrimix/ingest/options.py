@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from medtrimix.config.model import Config
-from medtrimix.ingest.findings import NO_FINDING, SEPARATOR
+from medtrimix.findings import NO_FINDING, SEPARATOR
 from medtrimix.ingest.flags import Flag
 
 PHANTOM = "phantom"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from medtrimix.errors import SourceError
-from medtrimix.ingest.findings import one_of
+from medtrimix.findings import one_of
 from medtrimix.ingest.labels import UNLABELLED, Key, Labels
 from medtrimix.ingest.listing import ListedFile
 from medtrimix.ingest.pseudonym import Pseudonyms

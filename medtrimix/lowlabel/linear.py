@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from medtrimix.errors import NumericalError
 from medtrimix.lowlabel.options import LinearOptions
-from medtrimix.lowlabel.task import Rows, require_every_class
+from medtrimix.lowlabel.task import Rows
 
 _MAX_ITERATIONS = 2000
 _FLAT = 1e-6
@@ -38,13 +38,13 @@ def fit_linear(
 ) -> LinearClassifier:
     """Logistic regression with an L2 penalty (lbfgs) on features standardised by the training rows alone.
 
+    Every class must have a label.
+
     Raises:
-        InputError: a class has no label.
         NumericalError: a feature is not a number.
     """
     from sklearn.linear_model import LogisticRegression
 
-    require_every_class(target_N, classes=classes)
     wide_NE = features_NE.astype(np.float64)
     if not np.isfinite(wide_NE).all():
         raise NumericalError("The encoder's features are not all finite numbers.")

@@ -22,10 +22,13 @@ import numpy.typing as npt
 
 from medtrimix.metrics.definitions import METRICS, Floats, Metric
 from medtrimix.metrics.evaluate import checked_predictions
+from medtrimix.metrics.findings import suited
 
 LEVEL = 0.95
 """Coverage of every interval."""
 
+_TAILS = (100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2)
+_ROUNDING = 1e-12  # of the difference of two metrics that are equal
 _CHUNK_VALUES = 2**20  # 8 MB of float64; smaller chunks sort the scores too often, larger ones leave the cache
 
 
@@ -41,12 +44,12 @@ class Draws:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number that can be shown: value, 95% percentile interval, and what it rests on.
+    """A number that can be shown: value, 95% interval, and what it rests on.
 
     Attributes:
         value: the point, on the test set as it is.
-        low: 2.5% percentile of the draws.
-        high: 97.5% percentile of the draws.
+        low: lower end of the 95% interval.
+        high: its upper end.
         n: samples.
         n_patients: patients.
         undefined_draws: draws that lacked a class and are not part of the interval.
@@ -93,6 +96,7 @@ def bootstrap_metrics(
         InputError: a class has no sample.
     """
     probabilities_NK, targets_N = checked_predictions(probability_NK, target_N)
+    metrics = {name: suited(metric, targets_N) for name, metric in metrics.items()}
     once_RN = np.ones((1, len(targets_N)))
     value_R = {name: np.empty(draws) for name in metrics}
     start = 0
@@ -113,13 +117,13 @@ def bootstrap_metrics(
 
 
 def estimate(value_R: Floats, point: float, *, n: int, n_patients: int) -> Estimate:
-    """The point with the 95% percentile interval of its draws.
+    """The point with the 95% percentile interval of its draws, moved so that their mean is the point.
 
     Draws averaged over label seeds, place by place, give the interval of the mean over label seeds: it covers the
-    sampling of test patients, not the spread between label seeds.
+    sampling of test patients, not the spread between label seeds. Without any defined draw the interval is NaN.
     """
-    tail = 100 * (1 - LEVEL) / 2
-    low, high = np.nanpercentile(value_R, [tail, 100 - tail])
+    moved_R = _moved(value_R, point)
+    low, high = np.percentile(moved_R, _TAILS) if len(moved_R) else (np.nan, np.nan)
     return Estimate(point, float(low), float(high), n, n_patients, int(np.isnan(value_R).sum()))
 
 
@@ -129,3 +133,22 @@ def paired_difference(
     """A minus B with its paired interval; both must come from the same test set, draws and seed."""
     assert value_a_R.shape == value_b_R.shape, (value_a_R.shape, value_b_R.shape)
     return estimate(value_a_R - value_b_R, point_a - point_b, n=n, n_patients=n_patients)
+
+
+def p_value(difference_R: Floats, point: float) -> float:
+    """Two-sided p of "no difference" from the draws of `estimate`: below .05 where its interval leaves zero out.
+
+    Twice the share of draws on the other side of zero, the point itself counted as one more draw (Davison and Hinkley,
+    Bootstrap Methods, 1997, section 4.4), so never below 2 / (draws + 1). Draws that are all zero give 1.
+    """
+    moved_R = _moved(difference_R, point)
+    if not len(moved_R):
+        return float("nan")
+    beyond = min(int((moved_R <= _ROUNDING).sum()), int((moved_R >= -_ROUNDING).sum()))
+    return min(1.0, 2 * (beyond + 1) / (len(moved_R) + 1))
+
+
+def _moved(value_R: Floats, point: float) -> Floats:
+    """The defined draws, with the point for their mean: the interval can't leave out the point."""
+    defined_R = value_R[~np.isnan(value_R)]
+    return np.asarray(defined_R + (point - defined_R.mean()), dtype=np.float64) if len(defined_R) else defined_R

@@ -43,9 +43,40 @@ def knn_probability(
         raise ValueError(f"bank {bank.shape}, its classes {target.shape} and queries {query.shape} do not fit together")
     if neighbours < 1 or not temperature > 0 or target.min() < 0 or target.max() >= classes:
         raise ValueError(f"expected neighbours and temperature above 0, and classes from 0 to {classes - 1}")
-    similarity_MN = query @ bank.T
+    return vote(query @ bank.T, np.eye(classes)[target], neighbours=neighbours, temperature=temperature)
+
+
+def cosine_similarity(bank_NE: npt.ArrayLike, query_ME: npt.ArrayLike) -> Floats:
+    """Cosines of queries and bank, (M, N); 0 with a vector of length 0."""
+    similarity_MN: Floats = directions(query_ME) @ directions(bank_NE).T
+    return similarity_MN
+
+
+def distance_similarity(bank_NE: npt.ArrayLike, query_ME: npt.ArrayLike) -> Floats:
+    """Minus half the squared distance of queries and bank, in units of the bank's spread about its mean, (M, N).
+
+    Of unit vectors this is the cosine minus 1, but for the unit: temperatures mean about the same for both.
+    """
+    bank, query = np.asarray(bank_NE, dtype=np.float64), np.asarray(query_ME, dtype=np.float64)
+    centre_E = bank.mean(axis=0)
+    bank, query = bank - centre_E, query - centre_E
+    spread = max(float(np.square(bank).sum(axis=1).mean()), np.finfo(np.float64).tiny)
+    lengths_MN = np.square(query).sum(axis=1)[:, None] + np.square(bank).sum(axis=1)
+    return np.asarray((query @ bank.T - lengths_MN / 2) / spread, dtype=np.float64)
+
+
+def vote(similarity_MN: Floats, say_NC: Floats, *, neighbours: int, temperature: float) -> Floats:
+    """Share of each class in what the nearest say, weighted by exp(similarity / temperature): (M, C).
+
+    Args:
+        similarity_MN: of each query to each of the bank; equals are taken in the bank's order.
+        say_NC: of each of the bank for each class; one 1 a row for plain votes.
+        neighbours: how many vote.
+        temperature: of their weights.
+    """
     near_MK = np.argsort(-similarity_MN, axis=1, kind="stable")[:, :neighbours]
-    cosine_MK = np.take_along_axis(similarity_MN, near_MK, axis=1)
-    weight_MK = np.exp((cosine_MK - cosine_MK[:, :1]) / temperature)  # a common factor, which the share divides out
-    vote_MC = np.einsum("mk,mkc->mc", weight_MK, np.eye(classes)[target[near_MK]])
+    near_similarity_MK = np.take_along_axis(similarity_MN, near_MK, axis=1)
+    # The first is subtracted: a common factor, which the share divides out.
+    weight_MK = np.exp((near_similarity_MK - near_similarity_MK[:, :1]) / temperature)
+    vote_MC = np.einsum("mk,mkc->mc", weight_MK, say_NC[near_MK])
     return np.asarray(vote_MC / vote_MC.sum(axis=1, keepdims=True), dtype=np.float64)

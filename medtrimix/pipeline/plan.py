@@ -10,7 +10,7 @@ from medtrimix.config.digest import digest_of, digest_of_file, seed_from
 from medtrimix.config.model import Config
 from medtrimix.config.paths import expand
 from medtrimix.data.options import budget_name
-from medtrimix.lowlabel.options import LinearOptions
+from medtrimix.lowlabel.options import FROZEN
 from medtrimix.methods.options import CheckpointOptions, NoneOptions
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.checkpoint import Checkpoint, find_checkpoint
@@ -151,7 +151,7 @@ def make_plan(study: Study, *, machine: Machine, workspace: Path) -> Plan:
             upstream={"ingest": ingested, "pretrain": encoder},
         )
         for pretraining, encoder in encoders.items()
-        if any(isinstance(strategy, LinearOptions) for strategy in study.learn.strategies)
+        if any(isinstance(strategy, FROZEN) for strategy in study.learn.strategies)
     }
     _add_cells(builder, study, upstream=both, encoders=encoders, features=features, numerics=numerics)
     tasks = tuple(builder.tasks.values())
@@ -252,7 +252,7 @@ def _add_cells(
     budgets = sorted(study.learn.label_budgets, key=lambda budget: (isinstance(budget, float), budget), reverse=True)
     cells = [
         (strategy, budget, pretraining, label_seed)
-        for strategy in sorted(study.learn.strategies, key=lambda options: options.strategy)  # finetune before linear
+        for strategy in sorted(study.learn.strategies, key=lambda options: isinstance(options, FROZEN))
         for budget in budgets
         for pretraining in encoders
         for label_seed in range(study.learn.seeds_of(budget))
@@ -273,12 +273,17 @@ def _add_cells(
             numerics=numerics,
         )
         needs = {**upstream, "pretrain": encoders[pretraining]}
-        if isinstance(strategy, LinearOptions):
+        if isinstance(strategy, FROZEN):
             needs["embed"] = features[pretraining]
         learned = builder.add("learn", config=config, labels=labels, upstream=needs)
         builder.add(
             "evaluate",
-            config=evaluate.Config(draws=study.evaluate.bootstrap, seed=seed_from(study.seed, "bootstrap")),
+            config=evaluate.Config(
+                draws=study.evaluate.bootstrap,
+                seed=seed_from(study.seed, "bootstrap"),
+                specificity=study.evaluate.specificity,
+                by=study.evaluate.by,
+            ),
             labels=labels,
-            upstream={"learn": learned},
+            upstream={"learn": learned, "ingest": upstream["ingest"]},
         )

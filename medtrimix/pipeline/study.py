@@ -44,6 +44,8 @@ def _each_once(values: tuple[Any, ...], *, names: list[str]) -> tuple[Any, ...]:
     return values
 
 
+PartColumn = Literal["site", "device", "modality", "encoding", "orientation", "spacing_origin", "flags"]
+"""Columns of the index that hold pseudonyms or defined terms, never what a person wrote."""
 Name = Annotated[str, AfterValidator(_plain_name)]
 LabelSeeds = Annotated[int, Field(ge=1)]
 
@@ -141,9 +143,17 @@ class LearnOptions(Config):
 
 
 class EvaluateOptions(Config):
-    """Intervals: `bootstrap` draws over patients."""
+    """What is measured on test beside the metrics, and how sure it is.
+
+    Attributes:
+        bootstrap: draws over patients, for intervals.
+        specificity: aims of operating points: thresholds chosen on val, applied to test. Two classes only.
+        by: columns by which the test set is taken apart, where they have 2 to 20 values.
+    """
 
     bootstrap: int = Field(default=2000, ge=100)
+    specificity: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = (0.9, 0.95)
+    by: tuple[PartColumn, ...] = ("site", "device")
 
 
 class ComputeOptions(Config):

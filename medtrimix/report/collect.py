@@ -143,6 +143,7 @@ class _Collector:
             n_patients=metrics["auc"].n_patients,
             metrics=metrics,
             draws=evaluate.load_draws(self._folder(task)),
+            details=evaluate.load_details(self._folder(task)),
         )
 
     def _prediction(self, task: Task) -> Prediction:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from medtrimix.data.store import ArrayStore
-from medtrimix.ingest.findings import SEPARATOR
+from medtrimix.findings import SEPARATOR
 from medtrimix.ingest.flags import Flag
 
 Counts: TypeAlias = Mapping[str, int]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medtrimix.metrics.bootstrap import Estimate
+from medtrimix.metrics.details import Details
 
 Floats = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
@@ -34,6 +35,7 @@ class CellRow:
         n_patients: test patients.
         metrics: name -> value with its interval.
         draws: name -> the value on every bootstrap draw, (R,); all cells of a study share their draws.
+        details: calibration, operating points, parts of the test set; None for cells that have none.
     """
 
     arm: str
@@ -48,6 +50,12 @@ class CellRow:
     n_patients: int
     metrics: Mapping[str, Estimate]
     draws: Mapping[str, Floats]
+    details: Details | None = None
+
+    @property
+    def patients_by_class(self) -> tuple[int, ...]:
+        """Test patients with an image of each class; empty if nobody counted."""
+        return self.details.patients_by_class if self.details else ()
 
     @property
     def seeds(self) -> tuple[int, int]:

@@ -7,11 +7,14 @@ intervals cover the sampling of test patients and of pretrainings. `sd` is the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medtrimix.metrics.bootstrap import Estimate, estimate, patient_weights
+from medtrimix.metrics.bootstrap import Estimate, estimate, p_value, patient_weights
+from medtrimix.metrics.definitions import Floats
+from medtrimix.metrics.interval import metric_estimate
+from medtrimix.metrics.multiplicity import holm
 from medtrimix.metrics.spread import widened
 from medtrimix.report.study import CellRow, Study
 from medtrimix.report.wording import arm_title, interval, signed_interval, strategy_title
@@ -44,7 +47,12 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of the reference arm minus that of another, on the same strategy, budget and seeds."""
+    """A metric of the reference arm minus that of another, on the same strategy, budget and seeds.
+
+    Attributes:
+        p_value: two-sided, of the same draws as the interval.
+        p_holm: adjusted for all differences of this metric in the study (Holm 1979).
+    """
 
     reference: str
     other: str
@@ -55,6 +63,8 @@ class Difference:
     label_seeds: int
     metric: str
     estimate: Estimate
+    p_value: float = float("nan")
+    p_holm: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -105,18 +115,36 @@ def differences(study: Study, *, metric: str = "auc") -> tuple[Difference, ...]:
         if row.arm == reference or not pairs or metric not in row.metrics:
             continue
         numbers = _numbers_of_seeds([one for one, _ in pairs])
-        value = paired(ours, theirs, metric=metric)
-        rows.append(Difference(reference, row.arm, row.strategy, row.budget, row.n_labels, *numbers, metric, value))
-    return tuple(rows)
+        gap_R, value = _gap_draws(pairs, metric=metric)
+        found = estimate(gap_R, value, n=row.n_test, n_patients=row.n_patients)
+        rows.append(
+            Difference(
+                reference,
+                row.arm,
+                row.strategy,
+                row.budget,
+                row.n_labels,
+                *numbers,
+                metric,
+                found,
+                p_value(gap_R, value),
+            )
+        )
+    adjusted = holm([row.p_value for row in rows])
+    return tuple(replace(row, p_holm=float(p)) for row, p in zip(rows, adjusted, strict=True))
 
 
 def paired(ours: list[CellRow], theirs: list[CellRow], *, metric: str) -> Estimate:
     """Ours minus theirs, over the seeds that both have, with its interval; the cells of one test set."""
-    pairs = _pairs(ours, theirs)
+    gap_R, value = _gap_draws(_pairs(ours, theirs), metric=metric)
+    return estimate(gap_R, value, n=ours[0].n_test, n_patients=ours[0].n_patients)
+
+
+def _gap_draws(pairs: list[tuple[CellRow, CellRow]], *, metric: str) -> tuple[Floats, float]:
+    """Draws of the mean difference, as they scatter over patients and pretrainings, and the mean difference."""
     gaps = [one.metrics[metric].value - other.metrics[metric].value for one, other in pairs]
     gap_R = np.mean([one.draws[metric] - other.draws[metric] for one, other in pairs], axis=0)
-    gap_R = widened(gap_R, _of_pretrainings(gaps, [one for one, _ in pairs]))
-    return estimate(gap_R, float(np.mean(gaps)), n=ours[0].n_test, n_patients=ours[0].n_patients)
+    return widened(gap_R, _of_pretrainings(gaps, [one for one, _ in pairs])), float(np.mean(gaps))
 
 
 def summary_table(study: Study) -> tuple[TableRow, ...]:
@@ -149,7 +177,9 @@ def majority_accuracy(study: Study) -> Estimate | None:
     chunks = patient_weights(prediction.patient_N, draws=1000, seed=0)
     accuracy_R = np.concatenate([weight_RN @ correct_N / weight_RN.sum(axis=1) for weight_RN in chunks])
     patients = len(np.unique(prediction.patient_N))
-    return estimate(accuracy_R, float(correct_N.mean()), n=len(correct_N), n_patients=patients)
+    return metric_estimate(
+        "accuracy", accuracy_R, float(correct_N.mean()), n=len(correct_N), patients_K=(), n_patients=patients
+    )
 
 
 def _groups(study: Study) -> dict[tuple[str, str, str], list[CellRow]]:
@@ -180,12 +210,18 @@ def _summary(cells: list[CellRow]) -> SummaryRow:
     first = cells[0]
     pretrain_seeds, label_seeds = _numbers_of_seeds(cells)
     metrics, spread = {}, {}
-    for name in first.metrics:
+    for name in [name for name in first.metrics if all(name in cell.metrics for cell in cells)]:
         values = [cell.metrics[name].value for cell in cells]
         mean_R = np.mean([cell.draws[name] for cell in cells], axis=0)
-        drawn_R = widened(mean_R, _of_pretrainings(values, cells))
-        drawn_R = drawn_R.clip(0, np.maximum(1, mean_R))  # Student's t knows no bounds
-        metrics[name] = estimate(drawn_R, float(np.mean(values)), n=first.n_test, n_patients=first.n_patients)
+        metrics[name] = metric_estimate(
+            name,
+            mean_R,
+            float(np.mean(values)),
+            n=first.n_test,
+            patients_K=first.patients_by_class,
+            n_patients=first.n_patients,
+            widened_R=widened(mean_R, _of_pretrainings(values, cells)),
+        )
         spread[name] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     return SummaryRow(
         arm=first.arm,

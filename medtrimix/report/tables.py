@@ -9,6 +9,7 @@ from typing import Any
 
 from medtrimix.config.files import replacing, write_json
 from medtrimix.metrics.bootstrap import Estimate
+from medtrimix.metrics.details import as_facts
 from medtrimix.report.study import CellRow, Study
 from medtrimix.report.summary import Difference, SummaryRow, differences, majority_accuracy, summarise
 
@@ -100,7 +101,8 @@ def results(study: Study) -> dict[str, Any]:
 
 def _cell(cell: CellRow) -> dict[str, Any]:
     metrics = {name: _estimate(found) for name, found in cell.metrics.items()}
-    return {key: getattr(cell, key) for key in _CELL_KEYS} | {"metrics": metrics}
+    details = as_facts(cell.details) if cell.details else None
+    return {key: getattr(cell, key) for key in _CELL_KEYS} | {"metrics": metrics, "details": details}
 
 
 def _summary(row: SummaryRow) -> dict[str, Any]:
@@ -112,7 +114,8 @@ def _summary(row: SummaryRow) -> dict[str, Any]:
 
 def _difference(gap: Difference) -> dict[str, Any]:
     keys = ("reference", "other", "strategy", "budget", "n_labels", "pretrain_seeds", "label_seeds", "metric")
-    return {key: getattr(gap, key) for key in keys} | _estimate(gap.estimate)
+    p_values = {"p_value": _or_null(gap.p_value), "p_holm": _or_null(gap.p_holm)}
+    return {key: getattr(gap, key) for key in keys} | _estimate(gap.estimate) | p_values
 
 
 def _estimate(found: Estimate) -> dict[str, float | int | None]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 from medtrimix.augment.options import AugmentOptions
 from medtrimix.config import model
+from medtrimix.config.digest import seed_from
 from medtrimix.config.files import replacing
 from medtrimix.data.options import LabelBudget
 from medtrimix.lowlabel.options import StrategyOptions
+from medtrimix.lowlabel.semi_options import ConfidenceOptions
 from medtrimix.steps import embed, ingest, pretrain, split
 from medtrimix.steps.context import Context
 from medtrimix.steps.numerics import Numerics
@@ -56,7 +58,10 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the classifier says about one side of the split; columns in the order of the sorted class names."""
+    """What the classifier says about one side of the split; columns in the order of the sorted class names.
+
+    With several findings the targets are (N, L): 1 for present, 0 for absent.
+    """
 
     probability_NK: npt.NDArray[np.float64]
     target_N: npt.NDArray[np.int64]
@@ -88,10 +93,12 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     task = Task(
         classes=len(store.classes),
         train=Labelled(row_N, store.targets(row_N)),
+        unlabelled_N=np.setdiff1d(split.rows_of_side(inputs.split, "train"), row_N),
         val=Labelled(row_of_side["val"], store.targets(row_of_side["val"])),
         seed=config.seed,
         features=_features(inputs),
         vision=_vision(config, inputs=inputs, store=store),
+        several=store.several_findings,
     )
 
     def record(step: int, values: Mapping[str, float]) -> None:
@@ -114,7 +121,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
 
 
 def _labelled(store: ArrayStore, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return rows[store.targets(rows) >= 0]
+    return store.labelled(rows)
 
 
 def _features(inputs: Inputs) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]:
@@ -132,7 +139,7 @@ def _vision(config: Config, *, inputs: Inputs, store: ArrayStore) -> Vision:
 
     from medtrimix.augment.intensity import normalise
     from medtrimix.augment.views import Augmenter
-    from medtrimix.lowlabel.task import Vision
+    from medtrimix.lowlabel.task import Augment, Vision
     from medtrimix.nets.memory import channels_last, images_at_a_time, weights_channels_last
     from medtrimix.nets.weights import load_encoder
     from medtrimix.training.loop import make_fabric
@@ -140,19 +147,28 @@ def _vision(config: Config, *, inputs: Inputs, store: ArrayStore) -> Vision:
     fabric = make_fabric(device=config.numerics.device, precision=config.numerics.precision)
     arm = pretrain.load_arm(inputs.pretrain)
     augmenter = Augmenter(config.augment, normalisation=arm.normalisation, seed=config.seed)
+    strong = config.strategy.strong if isinstance(config.strategy, ConfidenceOptions) else config.augment
+    stronger = Augmenter(strong, normalisation=arm.normalisation, seed=seed_from("strong views", config.seed))
 
     def images(rows: npt.NDArray[np.int64]) -> torch.Tensor:
         return channels_last(torch.from_numpy(store.images(rows)).to(fabric.device))
 
-    def augment(image_BCHW: torch.Tensor, *, step: int, rows_B: npt.NDArray[np.int64]) -> torch.Tensor:
-        return augmenter.view(image_BCHW, epoch=step, rows_B=rows_B)  # a row can recur within a few steps
+    def views_of(augmenter: Augmenter) -> Augment:
+        def view_of(
+            image_BCHW: torch.Tensor, *, step: int, rows_B: npt.NDArray[np.int64], view: int = 0
+        ) -> torch.Tensor:
+            # A row can recur within a few steps, so that steps and not passes bring fresh views.
+            return augmenter.view(image_BCHW, epoch=step, rows_B=rows_B, view=view)
+
+        return view_of
 
     def encoder() -> torch.nn.Module:
         return weights_channels_last(load_encoder(stem=pretrain.encoder_stem(inputs.pretrain)).to(fabric.device))
 
     return Vision(
         images=images,
-        augment=augment,
+        augment=views_of(augmenter),
+        strong=views_of(stronger),
         normalise=partial(normalise, normalisation=arm.normalisation),
         encoder=encoder,
         pretrained=arm.pretrained,

@@ -62,17 +62,9 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     from medtrimix.data.audit import audit, require_clean, without_copies
     from medtrimix.data.split import split_by_patient
     from medtrimix.data.store import ArrayStore
-    from medtrimix.errors import InputError
-    from medtrimix.ingest.findings import SEPARATOR
 
     store = ArrayStore.open(ingest.store_folder(inputs.ingest))
     index = store.columns("sample_id", "patient_id", "label", "split", "pixel_sha256")
-    if index["label"].str.contains(SEPARATOR, regex=False).any():
-        raise InputError(
-            "The images have several findings each; a study learns one of them.",
-            where="data.finding",
-            fix="Name the one to learn.",
-        )
     options = config.split.model_copy(update={"file": str(inputs.file) if inputs.file else None})
     side_N = split_by_patient(index, options=options, seed=config.seed)
     side_N = without_copies(index, side_N, options=config.audit)

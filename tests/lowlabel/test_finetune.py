@@ -58,7 +58,7 @@ def test_validation_is_looked_at_and_nothing_follows_from_it() -> None:
     upside_down = dataclasses.replace(task, val=dataclasses.replace(task.val, target_N=1 - task.val.target_N))
     often = SHORT.model_copy(update={"curve_points": 10})
     results = [
-        predict(finetune(case, options=options, hooks=quiet()), rows, vision=task.vision)
+        predict(finetune(case, options=options, hooks=quiet()), rows, task=case)
         for case, options in ((task, SHORT), (upside_down, SHORT), (task, often))
     ]
     np.testing.assert_array_equal(results[0], results[1])
@@ -70,7 +70,7 @@ def test_the_curve_is_recorded() -> None:
     options = FinetuneOptions(min_steps=60, max_steps=60, curve_points=3, scratch_lr=1e-2, head_lr=1e-2)
     finetune(toy_task(), options=options, hooks=Hooks(should_stop=lambda: False, record=curve.__setitem__))
     assert list(curve) == [20, 40, 60]
-    assert set(curve[20]) == {"train_loss", "val_auc", "val_balanced_accuracy", "val_brier"}
+    assert set(curve[20]) == {"train_loss", "val_loss", "val_auc", "val_balanced_accuracy", "val_brier"}
     assert curve[60]["train_loss"] < curve[20]["train_loss"]
     assert curve[60]["val_auc"] > 0.95
 
@@ -106,7 +106,7 @@ def test_balanced_classes_raise_the_rare_class() -> None:
         predict(
             finetune(skewed, options=SHORT.model_copy(update={"class_weight": weight}), hooks=quiet()),
             rows,
-            vision=task.vision,
+            task=task,
         )[:, 1].mean()
         for weight in ("none", "balanced")
     )
@@ -128,10 +128,10 @@ def test_seeds_give_different_classifiers_and_random_encoders() -> None:
 
 def test_prediction_uses_running_statistics_and_leaves_the_mode() -> None:
     task = toy_task()
-    classifier = Classifier(TinyEncoder(), dim=8, classes=2).train()
+    classifier = Classifier(TinyEncoder(), dim=8, answers=2).train()
     rows, _ = held_out(task)
-    together = predict(classifier, rows, vision=task.vision)
-    alone = np.concatenate([predict(classifier, rows[i : i + 1], vision=task.vision) for i in range(len(rows))])
+    together = predict(classifier, rows, task=task)
+    alone = np.concatenate([predict(classifier, rows[i : i + 1], task=task) for i in range(len(rows))])
     np.testing.assert_allclose(together, alone, atol=1e-6)
     assert classifier.training
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -49,38 +50,77 @@ def normalise(image_BCHW: Tensor) -> Tensor:
     return image_BCHW.float() / 64 - 1.5
 
 
-def augment(image_BCHW: Tensor, *, step: int, rows_B: Rows) -> Tensor:
-    """A brightness that depends on step and row alone."""
-    shift_B = torch.from_numpy(((31 * step + 17 * rows_B) % 7 - 3) / 50).float()
+def augment(image_BCHW: Tensor, *, step: int, rows_B: Rows, view: int = 0) -> Tensor:
+    """A brightness that depends on step, row and view alone."""
+    shift_B = torch.from_numpy(((31 * step + 17 * rows_B + 3 * view) % 7 - 3) / 50).float()
     return normalise(image_BCHW) + shift_B[:, None, None, None]
+
+
+def strong(image_BCHW: Tensor, *, step: int, rows_B: Rows, view: int = 0) -> Tensor:
+    """A stronger brightness, and a column without content."""
+    view_BCHW = 3 * augment(image_BCHW, step=step, rows_B=rows_B, view=view) - 2 * normalise(image_BCHW)
+    view_BCHW[..., step % SIZE] = 0
+    return view_BCHW
 
 
 def toy_task(
     *,
     classes: int = 2,
     labels: int = 24,
+    unlabelled: int = 60,
     seed: int = 0,
     encoder: Callable[[], nn.Module] = TinyEncoder,
     pretrained: bool = False,
 ) -> Task:
-    """`labels` training rows, then 40 validation rows, then 40 test rows (`held_out`)."""
-    image_NCHW, target_N = toy_images(n=labels + 80, classes=classes)
+    """`labels` training rows, 40 validation rows, 40 test rows (`held_out`), then training rows without label."""
+    image_NCHW, target_N = toy_images(n=labels + 80 + unlabelled, classes=classes)
     train, val = np.arange(labels), np.arange(labels, labels + 40)
     return Task(
         classes=classes,
         train=Labelled(train, target_N[train]),
+        unlabelled_N=np.arange(labels + 80, labels + 80 + unlabelled),
         val=Labelled(val, target_N[val]),
         seed=seed,
         features=lambda rows: image_NCHW[rows].numpy().reshape(len(rows), -1).astype(np.float32),
         vision=Vision(
             images=lambda rows: image_NCHW[rows],
             augment=augment,
+            strong=strong,
             normalise=normalise,
             encoder=encoder,
             pretrained=pretrained,
             autocast=nullcontext,
         ),
     )
+
+
+def toy_findings(
+    *, labels: int = 24, unlabelled: int = 60, encoder: Callable[[], nn.Module] = TinyEncoder, pretrained: bool = False
+) -> Task:
+    """As `toy_task`, with two findings: a bright square, and stripes; an image has none, either or both."""
+    n = labels + 80 + unlabelled
+    rng = np.random.default_rng(1)
+    target_NL = np.stack([np.arange(n) % 2, np.arange(n) // 2 % 2], axis=1).astype(np.int64)
+    grey_NHW = rng.normal(80, 10, (n, SIZE, SIZE))
+    grey_NHW[:, 3:9, 3:9] += 100 * target_NL[:, 0, None, None]
+    grey_NHW[:, ::2] += 40 * target_NL[:, 1, None, None]
+    grey_NHW[:, 1::2] -= 40 * target_NL[:, 1, None, None]
+    image_NCHW = torch.from_numpy(grey_NHW.clip(0, 255).astype(np.uint8))[:, None]
+    one = toy_task(labels=labels, unlabelled=unlabelled, encoder=encoder, pretrained=pretrained)
+    return replace(
+        one,
+        train=Labelled(one.train.row_N, target_NL[one.train.row_N]),
+        val=Labelled(one.val.row_N, target_NL[one.val.row_N]),
+        features=lambda rows: image_NCHW[rows].numpy().reshape(len(rows), -1).astype(np.float32),
+        vision=replace(one.vision, images=lambda rows: image_NCHW[rows]),
+        several=True,
+    )
+
+
+def held_out_findings(task: Task) -> tuple[Rows, Rows]:
+    """Rows that no learner has seen, and their findings."""
+    rows = np.arange(int(task.val.row_N[-1]) + 1, int(task.val.row_N[-1]) + 41)
+    return rows, np.stack([rows % 2, rows // 2 % 2], axis=1)
 
 
 def held_out(task: Task) -> tuple[Rows, Rows]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from medtrimix.metrics import bootstrap
-from medtrimix.metrics.bootstrap import bootstrap_metrics, estimate, paired_difference, patient_weights
+from medtrimix.metrics.bootstrap import bootstrap_metrics, estimate, p_value, paired_difference, patient_weights
 from medtrimix.metrics.definitions import METRICS, Floats, Ints
 
 Cohort = tuple[Floats, Ints, np.ndarray]
@@ -115,7 +115,7 @@ def test_a_draw_without_a_class_keeps_its_place_and_is_counted() -> None:
     lacking_positive = (3 / 4) ** 4
     assert found.undefined_draws == np.isnan(draws.value_R).sum()
     assert found.undefined_draws / 400 == pytest.approx(lacking_positive + (1 / 4) ** 4, abs=0.1)
-    assert 0 <= found.low <= found.high <= 1
+    assert found.low <= found.value <= found.high
 
 
 def test_estimate_is_the_percentile_interval() -> None:
@@ -123,6 +123,34 @@ def test_estimate_is_the_percentile_interval() -> None:
     assert found.value == 500
     assert (found.low, found.high) == pytest.approx((25, 975))
     assert (found.n, found.n_patients, found.undefined_draws) == (10, 5, 0)
+
+
+def test_an_interval_contains_its_point_even_where_draws_are_biased() -> None:
+    """Every draw of a calibration error may lie above the point; the percentiles alone would leave it out."""
+    value_R = 0.08 + 0.01 * np.random.default_rng(0).normal(size=1000)
+    found = estimate(value_R, 0.03, n=10, n_patients=5)
+    assert found.low < 0.03 < found.high
+    assert found.high - found.low == pytest.approx(np.diff(np.percentile(value_R, [2.5, 97.5]))[0])
+    nothing = estimate(np.full(5, np.nan), 0.5, n=1, n_patients=1)
+    assert np.isnan([nothing.low, nothing.high]).all()
+    assert nothing.undefined_draws == 5
+
+
+@given(seed=st.integers(0, 10_000), draws=st.integers(100, 400), shift=st.floats(-4, 4))
+@settings(max_examples=100, deadline=None)
+def test_interval_and_p_value_do_not_contradict_each_other(seed: int, draws: int, shift: float) -> None:
+    value_R = shift + np.random.default_rng(seed).standard_t(3, size=draws)
+    found, p = estimate(value_R, shift, n=1, n_patients=1), p_value(value_R, shift)
+    excludes_zero = not found.low <= 0 <= found.high
+    assert excludes_zero == (p < 0.05) or abs(p - 0.05) <= 4.1 / (draws + 1)
+    assert 0 < p <= 1
+    assert p_value(-value_R, -shift) == pytest.approx(p)
+
+
+def test_p_values_at_the_ends() -> None:
+    assert p_value(np.zeros(200), 0.0) == 1.0  # a model and itself
+    assert p_value(np.full(1999, 0.1), 0.1) == pytest.approx(2 / 2000)  # never zero
+    assert np.isnan(p_value(np.full(5, np.nan), 0.1))
 
 
 def test_repeated_images_of_patients_widen_the_interval() -> None:

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medtrimix.metrics.bootstrap import Estimate
+from medtrimix.metrics.interval import metric_estimate
+from medtrimix.metrics.multiplicity import holm
 from medtrimix.report.headline import headline
 from medtrimix.report.study import Study
 from medtrimix.report.summary import differences, majority_accuracy, summarise, summary_table
@@ -28,8 +30,8 @@ def test_a_summary_is_the_mean_over_label_seeds_with_the_interval_of_averaged_dr
     assert row.metrics["auc"].value == pytest.approx(sum(values) / 3)
     assert row.sd["auc"] == pytest.approx(np.std(values, ddof=1))
     averaged = sum(cell.draws["auc"] for cell in cells) / 3
-    expected = np.percentile(averaged, [2.5, 97.5])
-    assert (row.metrics["auc"].low, row.metrics["auc"].high) == pytest.approx(tuple(expected))
+    expected = metric_estimate("auc", averaged, sum(values) / 3, n=400, patients_K=(), n_patients=cells[0].n_patients)
+    assert (row.metrics["auc"].low, row.metrics["auc"].high) == pytest.approx((expected.low, expected.high))
 
 
 def test_every_combination_has_one_row(study: Study) -> None:
@@ -56,6 +58,19 @@ def test_an_arm_minus_its_copy_is_exactly_zero(study: Study) -> None:
     copy = [dataclasses.replace(cell, arm="copy") for cell in original]
     gaps = differences(dataclasses.replace(study, cells=(*original, *copy)))
     assert {(gap.estimate.value, gap.estimate.low, gap.estimate.high) for gap in gaps} == {(0.0, 0.0, 0.0)}
+
+
+def test_differences_have_p_values_of_their_family(study: Study) -> None:
+    gaps = differences(study)
+    assert len(gaps) == 3 * 2 * 3
+    for gap in gaps:
+        excludes_zero = not gap.estimate.low <= 0 <= gap.estimate.high
+        assert excludes_zero == (gap.p_value < 0.05) or abs(gap.p_value - 0.05) < 0.02
+        assert gap.p_value <= gap.p_holm <= 1
+    np.testing.assert_allclose([gap.p_holm for gap in gaps], holm([gap.p_value for gap in gaps]))
+    copy = [dataclasses.replace(cell, arm="copy") for cell in study.cells if cell.arm == "trimix"]
+    twin = differences(dataclasses.replace(only(study, "trimix"), cells=(*only(study, "trimix").cells, *copy)))
+    assert {(gap.p_value, gap.p_holm) for gap in twin} == {(1.0, 1.0)}
 
 
 def test_label_seeds_that_one_arm_lacks_are_not_compared(study: Study) -> None:

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "medtrimix"
 RANKS = [
     {"errors"},
-    {"config", "arrays", "schedule"},
+    {"config", "arrays", "findings", "schedule"},
     {"ingest", "data", "nets", "losses", "augment", "metrics", "tracking", "phantom"},
     {"methods", "lowlabel", "training"},
     {"steps"},

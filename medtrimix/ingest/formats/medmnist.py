@@ -20,7 +20,7 @@ from numpy.lib import format as npy
 
 from medtrimix.arrays import Volume
 from medtrimix.errors import SourceError
-from medtrimix.ingest.findings import joined
+from medtrimix.findings import joined
 from medtrimix.ingest.fit.picture import fitted, with_channels
 from medtrimix.ingest.fit.volume import fitted_values
 from medtrimix.ingest.grey import full_range

@@ -63,16 +63,22 @@ def make_probe(
 
 
 def _labels(store: ArrayStore, *, split_folder: Path, rows_N: Rows, seed: int) -> Labels | None:
-    """Labelled rows of train and val; None when a class is missing on one of the two sides. Never of test."""
+    """Labelled rows of train and val; None when a class is missing on one of the two sides. Never of test.
+
+    Of several findings the commonest one is asked for.
+    """
     import numpy as np
 
     from medtrimix.training.watch import Labels
 
     bank_N, query_M = rows_N, split.rows_of_side(split_folder, "val")
-    bank_N = _some(bank_N[store.targets(bank_N) >= 0], _BANK, seed=seed)
-    query_M = _some(query_M[store.targets(query_M) >= 0], _QUERIES, seed=seed)
+    bank_N = _some(store.labelled(bank_N), _BANK, seed=seed)
+    query_M = _some(store.labelled(query_M), _QUERIES, seed=seed)
     target_N, truth_M = store.targets(bank_N), store.targets(query_M)
     classes = len(store.classes)
+    if store.several_findings:
+        commonest = int(target_N.sum(axis=0).argmax())
+        target_N, truth_M, classes = target_N[:, commonest], truth_M[:, commonest], 2
     if classes < 2 or any(len(np.unique(side)) < classes for side in (target_N, truth_M)):
         return None
     return Labels(bank_N=bank_N, target_N=target_N, query_M=query_M, truth_M=truth_M, classes=classes)

@@ -1,0 +1,142 @@
+"""The 95% interval of a metric: from its bootstrap draws, in the form that holds for its kind.
+
+**Shares** (accuracy, sensitivity, AUC, ...) end at 0 and 1, and near an end the percentiles of the draws promise too
+much: with 20 positive patients and an AUC of .98 they cover in 83% of studies instead of 95%
+(benchmarks/results/coverage.md), and draws of a perfect test set do not scatter at all. A score interval (Wilson,
+JASA 1927) has all values whose own standard error could have given the point: |point - value| <= 1.96 error(value).
+The draws say how large the error is at the point, and a model how it changes with the value:
+
+- value (1 - value) / n, as for a proportion, n such that the error at the point is that of the draws (the effective
+  sample size of Korn and Graubard, Surv. Methodol. 1998). For the accuracy of single images this is Wilson's interval.
+- for the AUC of two classes the variance under two normal distributions of equal width. A few patients of the rarer
+  class say little about its spread, and understate it where the AUC is high by luck. So the draws' variance over the
+  model's is drawn towards one as if ten more patients had been seen: of no matter for large sets.
+
+**Errors** (Brier score, calibration error) have percentiles of the draws, moved so that the draws' mean is the point:
+drawing patients twice makes a set look worse calibrated than it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from medtrimix.metrics.bootstrap import Estimate, estimate
+from medtrimix.metrics.definitions import Floats, Ints
+
+ERRORS = ("brier", "ece")
+"""Metrics that are no shares; those of calibrated probabilities begin with the same words."""
+
+_Z = 1.959963984540054
+_PRIOR_PATIENTS = 10
+_TAILS = (2.5, 97.5)
+
+
+def metric_estimate(
+    name: str,
+    value_R: Floats,
+    point: float,
+    *,
+    n: int,
+    patients_K: Sequence[int],
+    n_patients: int,
+    widened_R: Floats | None = None,
+) -> Estimate:
+    """The point with its 95% interval.
+
+    Args:
+        name: of the metric; decides the form of the interval.
+        value_R: draws over patients, NaN where undefined.
+        point: on the test set as it is.
+        n: samples.
+        patients_K: patients with a sample of each class, as `patients_of_classes` counts them.
+        n_patients: patients.
+        widened_R: `value_R` with the spread of pretrainings added (`metrics.spread.widened`).
+    """
+    drawn_R = value_R if widened_R is None else widened_R
+    found = estimate(drawn_R, point, n=n, n_patients=n_patients)
+    if name.startswith(ERRORS):
+        return Estimate(point, max(found.low, 0.0), found.high, n, n_patients, found.undefined_draws)
+    error, whole = _error(value_R), _error(drawn_R)
+    if not np.isfinite(whole):
+        return found
+    added = max(whole**2 - error**2, 0.0)
+    if name == "auc" and len(patients_K) == 2:
+        low, high = _score(point, _auc_variance(point, error**2, patients_K, added=added))
+    else:
+        fewest = n_patients if name.startswith("accuracy") else min(patients_K, default=n_patients)
+        low, high = share_interval(point, error**2 + added, fewest=fewest)
+    return Estimate(point, low, high, n, n_patients, found.undefined_draws)
+
+
+def share_interval(point: float, variance: float, *, fewest: int) -> tuple[float, float]:
+    """Score interval of a share with this variance; where there is none, as of so many patients."""
+    at_point = point * (1 - point)
+    n = at_point / variance if variance > 0 and at_point > 0 else fewest
+    return _score(point, lambda value: value * (1 - value) / n)
+
+
+def auc_variance(value: float, patients_K: Sequence[int]) -> float:
+    """Variance of an AUC under two normal distributions of equal width, one image a patient.
+
+    Two positives are both above a negative, or one above two, with the same probability Phi2(h, h; 1/2), where h is
+    the normal quantile of the AUC (Hanley and McNeil, Radiology 1982, equation 1, who took exponentials).
+    """
+    from scipy.special import ndtr, ndtri, owens_t
+
+    quantile = ndtri(value)
+    both = ndtr(quantile) - 2 * owens_t(quantile, 3**-0.5)
+    m, n = patients_K
+    return float((value * (1 - value) + (m + n - 2) * (both - value**2)) / (m * n))
+
+
+def patients_of_classes(target_N: Ints, patient_N: npt.ArrayLike, *, classes: int) -> tuple[int, ...]:
+    """How many patients have a sample of each class; one with samples of several counts in each.
+
+    Of several findings: how many have a sample without and with each, 2 L numbers.
+    """
+    patients_N = np.asarray(patient_N)
+    if target_N.ndim == 2:
+        answers = [present_N == answer for present_N in target_N.T for answer in (0, 1)]
+        return tuple(len(np.unique(patients_N[here_N])) for here_N in answers)
+    return tuple(len(np.unique(patients_N[target_N == number])) for number in range(classes))
+
+
+def _error(value_R: Floats) -> float:
+    """Standard error that a normal distribution with the draws' 95% range would have; NaN without draws."""
+    defined_R = value_R[np.isfinite(value_R)]
+    if len(defined_R) == 0:
+        return float("nan")
+    low, high = np.percentile(defined_R, _TAILS)
+    return float(high - low) / (2 * _Z)
+
+
+def _auc_variance(
+    point: float, variance: float, patients_K: Sequence[int], *, added: float
+) -> Callable[[float], float]:
+    at_point = auc_variance(point, patients_K) if 0 < point < 1 else 0.0
+    seen = min(patients_K) - 1
+    ratio = variance / at_point if variance > 0 and at_point > 0 else 1.0
+    ratio = (seen * ratio + _PRIOR_PATIENTS) / (seen + _PRIOR_PATIENTS)
+    return lambda value: ratio * auc_variance(value, patients_K) + added
+
+
+def _score(point: float, variance: Callable[[float], float]) -> tuple[float, float]:
+    """Ends of the values whose own error could have given the point."""
+    return _end(point, 0.0, variance), _end(point, 1.0, variance)
+
+
+def _end(point: float, limit: float, variance: Callable[[float], float]) -> float:
+    """Between the point and its limit, by halving 50 times: the nearest value that is too far from the point."""
+    inside, outside = point, limit
+    if (point - limit) ** 2 <= _Z**2 * variance(limit):
+        return limit
+    for _ in range(50):
+        middle = (inside + outside) / 2
+        if (point - middle) ** 2 <= _Z**2 * variance(middle):
+            inside = middle
+        else:
+            outside = middle
+    return inside
