@@ -81,9 +81,7 @@ def train_network(
     return predictor.eval()
 
 
-def _train(
-    classifier: Classifier, objective: Objective, *, task: Task, options: NetworkOptions, hooks: Hooks
-) -> None:
+def _train(classifier: Classifier, objective: Objective, *, task: Task, options: NetworkOptions, hooks: Hooks) -> None:
     steps = planned_steps(options, labels=len(task.train.row_N))
     points = curve_steps(options, steps=steps)
     optimiser = torch.optim.AdamW(
