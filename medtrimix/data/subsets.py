@@ -55,10 +55,10 @@ def realistic_validation(
 ) -> npt.NDArray[np.int64]:
     """Rows of val (positions in `index`, ascending), at most as many as there are labels to learn from.
 
-    Oliver et al., "Realistic evaluation of deep semi-supervised learning algorithms", NeurIPS 2018, section 4.6: who has
-    few labels has few to choose by. One image of each class comes first; then images in an order in which each class has
-    had its share at any time, within an image or so. So subsets are stratified, and a smaller one lies inside every
-    larger one of the same seed.
+    Oliver et al., "Realistic evaluation of deep semi-supervised learning algorithms", NeurIPS 2018: who has few labels
+    has few to choose by. One image of each class comes first; then images in an order in which each class has had its
+    share at any time, within an image or so. So subsets are stratified, and a smaller one lies inside every larger one
+    of the same seed.
 
     Args:
         index: of the store.
