@@ -1,4 +1,4 @@
-"""Interpolation consistency training: of a mixture of two images the network should say the mixture of what it says.
+"""Interpolation consistency: of a mixture of two images the network should say the mixture of what it says of both.
 
 Verma et al., "Interpolation consistency training for semi-supervised learning", IJCAI 2019. What TriMix asks of
 embeddings without any label, this asks of predictions.
