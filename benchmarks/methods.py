@@ -22,14 +22,14 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from judging import Cell, FinishedStudy, Gap, Judged, difference, machine_line
+from judging import Cell, FinishedStudy, Judged, difference, machine_line
+from staged import DATASETS, run_study, signed
 
 from medtrimix.config.files import read_json
 from medtrimix.config.yaml import Document
@@ -43,18 +43,6 @@ OURS, BASE, CONTROL = "trimix", "simclr_0.5", "scratch"
 READINGS = {OURS: BASE, "trimix_0.2": "simclr", "trimix_0.1": "simclr_0.1"}
 """TriMix by the temperature of its base -> that base alone: as rivals may be tuned on the folds, so may TriMix."""
 
-DATASETS: dict[str, tuple[str, ...]] = {
-    "pneumoniamnist": (),
-    "phantom": (
-        "description=Synthetic patients, which show what the methods do with these images "
-        "and not with real radiographs.",
-        "data={source: phantom, image_size: [28, 28]}",
-        "phantom={patients: 2000, image_px: 64, opacities: [2, 5], opacity_radius_mm: [40.0, 70.0], "
-        "opacity_density: [0.5, 0.8]}",
-        "split={val: 0.15, test: 0.25}",
-        "pretrain.encoder={name: resnet10, width: 0.125}",
-    ),
-}
 PRETRAININGS = {"pneumoniamnist": 5, "phantom": 3}
 """Of each finalist."""
 SCREENING = {"pneumoniamnist": 500_000, "phantom": 200_000}
@@ -114,7 +102,7 @@ class _Benchmark:
     def stage(self, stage: str) -> None:
         """Runs a stage, and writes its part of the page."""
         overrides = self._overrides(stage)
-        command = _run(STUDY, workspace=self._workspace, overrides=overrides)
+        command = run_study(STUDY, workspace=self._workspace, overrides=overrides)
         study = FinishedStudy(STUDY, workspace=self._workspace, overrides=overrides)
         if stage == "screening":
             table = _screened(study)
@@ -129,7 +117,7 @@ class _Benchmark:
         lines = ["## Beside: sets that rank no methods", ""]
         quick = ("pretrain.image_budget=1000",) if self._quick else ()
         for path in BESIDE:
-            command = _run(path, workspace=self._workspace, overrides=quick)
+            command = run_study(path, workspace=self._workspace, overrides=quick)
             results = read_json(self._workspace / "results" / Document(path).data["name"] / "results.json")
             lines += [f"### {results['study']}", "", results["description"], "", *_published(results), "", command, ""]
         (self._parts / "beside.part").write_text("\n".join(lines) + "\n")
@@ -217,15 +205,6 @@ class _Benchmark:
             yield ""
 
 
-def _run(path: Path, *, workspace: Path, overrides: Sequence[str]) -> str:
-    """Runs a study that is not finished; the command, for the page."""
-    sets = [part for text in overrides for part in ("--set", text)]
-    command = ["medtrimix", "run", str(path), "--workspace", str(workspace), *sets]
-    subprocess.run([sys.executable, "-m", *command], check=True)
-    shown = " ".join(f"--set '{text}'" for text in overrides)
-    return f"    medtrimix run {path.relative_to(HERE.parent)} {shown}".rstrip()
-
-
 def _screened(study: FinishedStudy) -> Iterator[str]:
     sides = {side: study.judge(side) for side in ("folds", "val")}
     budgets = [budget_name(budget) for budget in study.plan.study.learn.label_budgets]
@@ -265,7 +244,7 @@ def _compared(studies: Sequence[FinishedStudy], *, strategies: tuple[str, ...] =
             gaps = {title: difference(of_arm[reading], of_arm[base]) for title, of_arm in ordered.items()}
             worst = min(gaps, key=lambda title: gaps[title].value)
             yield ""
-            least = f"{_signed(gaps[worst])} ({worst})"
+            least = f"{signed(gaps[worst])} ({worst})"
             yield f"Least of the differences between {reading} and {base}, its base alone: {least}."
 
 
@@ -300,13 +279,7 @@ def _table(
 
 def _shown(judged: Judged, *, ours: Judged, is_ours: bool) -> str:
     auc = f"{judged.auc:.4f}".removeprefix("0")
-    return auc if is_ours else f"{auc}<br>{_signed(difference(ours, judged), marked=judged.auc_PL.shape[0] > 1)}"
-
-
-def _signed(gap: Gap, *, marked: bool = True) -> str:
-    value, low, high = (f"{part:+.4f}".replace("0.", ".", 1) for part in (gap.value, gap.low, gap.high))
-    text = f"{value} [{low}, {high}]"
-    return f"**{text}**" if marked and (gap.low > 0 or gap.high < 0) else text
+    return auc if is_ours else f"{auc}<br>{signed(difference(ours, judged), marked=judged.auc_PL.shape[0] > 1)}"
 
 
 def _published(results: Mapping[str, Any]) -> Iterator[str]:

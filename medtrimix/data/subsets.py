@@ -79,3 +79,31 @@ def class_size(available: int, *, budget: LabelBudget) -> int:
     if isinstance(budget, int):
         return budget
     return max(1, math.floor(budget * available + 0.5))
+
+
+def realistic_validation(
+    index: pd.DataFrame, val_rows: npt.ArrayLike, *, most: int, seed: int
+) -> npt.NDArray[np.int64]:
+    """Rows of val (positions in `index`, ascending), at most as many as there are labels to learn from.
+
+    Oliver et al., "Realistic evaluation of deep semi-supervised learning algorithms", NeurIPS 2018: who has few labels
+    has few to choose by. One image of each class comes first; then images in an order in which each class has had its
+    share at any time, within an image or so. So subsets are stratified, and a smaller one lies inside every larger one
+    of the same seed.
+
+    Args:
+        index: of the store.
+        val_rows: labelled rows of val.
+        most: how many; with fewer than classes, one of each class all the same, or nothing could be ranked.
+        seed: of the order within a class.
+    """
+    rows = np.unique(np.asarray(val_rows, dtype=np.int64))
+    table = index.iloc[rows][["label", "pixel_sha256", "sample_id"]].assign(row=rows)
+    table["rank"] = seeded_ranks(table["pixel_sha256"], seed=seed)
+    table = table.sort_values(["rank", "sample_id"])
+    classes = table.groupby("label")
+    place, size = classes.cumcount(), classes["row"].transform("size")
+    table = table.assign(later=place > 0, share=(place + 0.5) / size).sort_values(
+        ["later", "share", "label"], kind="stable"
+    )
+    return np.sort(table["row"].to_numpy()[: max(most, classes.ngroups)])

@@ -29,7 +29,7 @@ def prediction_distance(logit_BK: Tensor, target_BK: Tensor) -> Tensor:
 
 
 def interpolated(value_B: Tensor, *, share_B: Tensor, partner_B: Tensor) -> Tensor:
-    """share * value + (1 - share) * the partner's value, row by row; of images as of predictions.
+    """Share * value + (1 - share) * the partner's value, row by row; of images as of predictions.
 
     Verma et al., "Interpolation consistency training for semi-supervised learning", IJCAI 2019, section 2 (Mix).
 

@@ -64,9 +64,9 @@ def aligned(probability_BK: Tensor, *, wanted_K: Tensor, seen_K: Tensor) -> Tens
 def curriculum_thresholds(learnt_K: Tensor, *, undecided: int, threshold: float) -> Tensor:
     """The threshold of each class, shape (K,): lower for classes of which less has been learnt.
 
-    Zhang et al., "FlexMatch", NeurIPS 2021, sections 3.1 to 3.3: with sigma the number of images that were predicted as
-    the class with more than the threshold, beta = sigma / max(largest sigma, number of images not yet predicted so), and
-    T = threshold * beta / (2 - beta).
+    Zhang et al., "FlexMatch", NeurIPS 2021, sections 3.1 to 3.3. With sigma the number of images that were last
+    predicted as the class with the threshold's probability, beta = sigma / max(largest sigma, number of undecided
+    images), and T = threshold * beta / (2 - beta).
 
     Args:
         learnt_K: sigma, whole numbers.

@@ -5,8 +5,8 @@ al., "FlexMatch: Boosting semi-supervised learning with curriculum pseudo labeli
 
 Batch normalisation: labelled images and strong views pass together, so that a handful of labelled images is not
 normalised by itself, and leave the running statistics alone: those come from the weak views, whose pass needs no
-gradient and which look like the images that are predicted later. What differs from the published code: it lets all
-three pass together, at the price of a third more work, and its statistics at test time are mostly those of strong views.
+gradient and which look like the images that are predicted later. What differs from the published code: there all
+three pass together, at the price of half as much work again, and the statistics at test time are those of all three.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Interpolation consistency training: of a mixture of two images the network should say the mixture of what it says.
+"""Interpolation consistency: of a mixture of two images the network should say the mixture of what it says of both.
 
 Verma et al., "Interpolation consistency training for semi-supervised learning", IJCAI 2019. What TriMix asks of
 embeddings without any label, this asks of predictions.
 
-Batch normalisation: labelled images and mixtures pass the student together and leave no running statistics; the teacher,
-which predicts in the end, has its own, of its passes over unlabelled images.
+Batch normalisation: labelled images and mixtures pass the student together, whose running statistics are never used;
+the teacher, which predicts in the end, has its own, of its passes over unlabelled images.
 """
 
 from __future__ import annotations

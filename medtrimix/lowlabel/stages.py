@@ -82,7 +82,10 @@ def parameter_groups(classifier: Classifier, *, options: NetworkOptions, pretrai
             }
             for number in range(LAST + 1)
         ]
-    return [*(group for group in groups if group["params"]), {"params": classifier.head.parameters(), "lr": options.head_lr}]
+    return [
+        *(group for group in groups if group["params"]),
+        {"params": classifier.head.parameters(), "lr": options.head_lr},
+    ]
 
 
 def stage_of(encoder: nn.Module) -> dict[str, int]:

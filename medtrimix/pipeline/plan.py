@@ -268,6 +268,7 @@ def _add_cells(
             strategy=strategy,
             augment=study.learn.augment,
             budget=budget,
+            realistic_validation=study.learn.realistic_validation,
             label_seed=seed_from(study.seed, "labels", label_seed),
             seed=seed_from(study.seed, "learn", label_seed),
             numerics=numerics,

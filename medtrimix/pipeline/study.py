@@ -112,12 +112,16 @@ class LearnOptions(Config):
 
     Attributes:
         label_seeds: draws of the labelled subset: a number, or one for each of `label_budgets`.
+        augment: of the images that a network learns from; the weak views of semi-supervised learners.
+        realistic_validation: each cell sees no more labelled images of val than it has labels, be it for its curves or
+            for early stopping.
     """
 
     strategies: tuple[StrategyOptions, ...] = (LinearOptions(), FinetuneOptions())
     label_budgets: tuple[LabelBudget, ...] = (0.01, 0.1, 1.0)
     label_seeds: LabelSeeds | tuple[LabelSeeds, ...] = 3
     augment: AugmentOptions = AugmentOptions(preset="light")
+    realistic_validation: bool = False
 
     @field_validator("strategies", mode="after")
     @classmethod

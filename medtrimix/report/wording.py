@@ -21,7 +21,16 @@ METHOD_TITLES = {
     "checkpoint": "from a checkpoint",
     "none": "from scratch",
 }
-STRATEGY_TITLES = {"linear": "linear probe", "finetune": "finetuned"}
+STRATEGY_TITLES = {
+    "knn": "nearest neighbours",
+    "linear": "linear probe",
+    "finetune": "finetuned",
+    "pseudo_label": "pseudo-labels",
+    "mean_teacher": "Mean Teacher",
+    "ict": "ICT",
+    "fixmatch": "FixMatch",
+    "flexmatch": "FlexMatch",
+}
 
 
 def number(value: float) -> str:

@@ -34,6 +34,7 @@ class Config(model.Config):
 
     Attributes:
         augment: of the training images, where the strategy trains the network.
+        realistic_validation: val is at most as large as the label budget, see `medtrimix.data.subsets`.
         label_seed: of the labelled subset; the same for every arm, so that cells are paired.
         seed: of the classifier's weights and the order of the images.
     """
@@ -41,6 +42,7 @@ class Config(model.Config):
     strategy: StrategyOptions
     augment: AugmentOptions
     budget: LabelBudget
+    realistic_validation: bool = False
     label_seed: int
     seed: int
     numerics: Numerics
@@ -82,7 +84,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     import numpy as np
 
     from medtrimix.data.store import ArrayStore
-    from medtrimix.data.subsets import label_subset
+    from medtrimix.data.subsets import label_subset, realistic_validation
     from medtrimix.lowlabel.table import learn
     from medtrimix.lowlabel.task import Hooks, Labelled, Task
 
@@ -90,6 +92,10 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     row_of_side = {side: _labelled(store, split.rows_of_side(inputs.split, side)) for side in ("train", "val", "test")}
     index = store.columns("sample_id", "patient_id", "label", "split", "pixel_sha256")
     row_N = label_subset(index, row_of_side["train"], budget=config.budget, seed=config.label_seed)
+    if config.realistic_validation:
+        row_of_side["val"] = realistic_validation(
+            index, row_of_side["val"], most=len(row_N), seed=seed_from("validation", config.label_seed)
+        )
     task = Task(
         classes=len(store.classes),
         train=Labelled(row_N, store.targets(row_N)),
@@ -117,7 +123,8 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
                 sample_N=index["sample_id"].to_numpy(dtype=str)[rows],
             )
     fraction = len(row_N) / len(row_of_side["train"])
-    context.recorder.metrics.update({"n_labels": len(row_N), "label_fraction": fraction})
+    numbers = {"n_labels": len(row_N), "label_fraction": fraction, "n_validation": len(row_of_side["val"])}
+    context.recorder.metrics.update(numbers)
 
 
 def _labelled(store: ArrayStore, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from medtrimix.errors import InputError, Interrupted, NumericalError
-from medtrimix.lowlabel.options import FROZEN, AnyOptions, FinetuneOptions, KNNOptions, LinearOptions
+from medtrimix.lowlabel.options import AnyOptions, FinetuneOptions, KNNOptions, LinearOptions
 from medtrimix.lowlabel.semi_options import (
     FixMatchOptions,
     FlexMatchOptions,
@@ -194,7 +194,8 @@ def moody(task: Task, *, options: object, hooks: Hooks) -> Predict:
 
 
 @pytest.mark.parametrize(
-    ("broken", "kept"), [(logits, {"deterministic", "order of rows", "val"}), (moody, {p for p in PROMISES if "dist" in p})]
+    ("broken", "kept"),
+    [(logits, {"deterministic", "order of rows", "val"}), (moody, {p for p in PROMISES if "dist" in p})],
 )
 def test_broken_learners_are_caught(broken: Learner, kept: set[str]) -> None:
     for name, promise in PROMISES.items():

@@ -46,7 +46,7 @@ def ict(student: Tensor, teacher: Tensor, *, shares: Sequence[float], permutatio
 
 
 def flexmatch_thresholds(classes_of: Sequence[int | None], *, classes: int, threshold: float) -> list[float]:
-    """Algorithm 1 of Zhang et al. 2021: `classes_of` each unlabelled image, None while it was never predicted surely."""
+    """Algorithm 1 of Zhang et al. 2021: `classes_of` each unlabelled image, None while it never was sure."""
     sigma = [sum(1 for found in classes_of if found == c) for c in range(classes)]
     undecided = sum(1 for found in classes_of if found is None)
     if max(sigma) < undecided:
