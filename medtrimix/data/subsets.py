@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -87,9 +88,9 @@ def realistic_validation(
     """Rows of val (positions in `index`, ascending), at most as many as there are labels to learn from.
 
     Oliver et al., "Realistic evaluation of deep semi-supervised learning algorithms", NeurIPS 2018: who has few labels
-    has few to choose by. One image of each class comes first; then images in an order in which each class has had its
-    share at any time, within an image or so. So subsets are stratified, and a smaller one lies inside every larger one
-    of the same seed.
+    has few to choose by. One image of each class comes first (of several findings: one with and one without each); then
+    images in an order in which each class, or combination of findings, has had its share at any time, within an image
+    or so. So subsets are stratified, and a smaller one lies inside every larger one of the same seed.
 
     Args:
         index: of the store.
@@ -103,7 +104,20 @@ def realistic_validation(
     table = table.sort_values(["rank", "sample_id"])
     classes = table.groupby("label")
     place, size = classes.cumcount(), classes["row"].transform("size")
-    table = table.assign(later=place > 0, share=(place + 0.5) / size).sort_values(
-        ["later", "share", "label"], kind="stable"
-    )
-    return np.sort(table["row"].to_numpy()[: max(most, classes.ngroups)])
+    table = table.assign(share=(place + 0.5) / size).sort_values(["share", "label"], kind="stable")
+    table["first"] = False
+    for has in _answers(table["label"]):
+        table.loc[table.index[has][:1], "first"] = True
+    table = table.sort_values("first", ascending=False, kind="stable")
+    return np.sort(table["row"].to_numpy()[: max(most, int(table["first"].sum()))])
+
+
+def _answers(label_N: pd.Series[str]) -> Iterator[npt.NDArray[np.bool_]]:
+    """Which images are of each class, or have each finding, or have it not."""
+    labels = label_N.to_numpy(dtype=str)
+    several = are_several(set(labels))
+    for name in classes_of(set(labels)):
+        has_N = np.array([name in present(label) if several else label == name for label in labels])
+        yield has_N
+        if several:
+            yield ~has_N

@@ -89,7 +89,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     from medtrimix.lowlabel.task import Hooks, Labelled, Task
 
     store = ArrayStore.open(ingest.store_folder(inputs.ingest))
-    row_of_side = {side: _labelled(store, split.rows_of_side(inputs.split, side)) for side in ("train", "val", "test")}
+    row_of_side = {side: store.labelled(split.rows_of_side(inputs.split, side)) for side in ("train", "val", "test")}
     index = store.columns("sample_id", "patient_id", "label", "split", "pixel_sha256")
     row_N = label_subset(index, row_of_side["train"], budget=config.budget, seed=config.label_seed)
     if config.realistic_validation:
@@ -125,10 +125,6 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     fraction = len(row_N) / len(row_of_side["train"])
     numbers = {"n_labels": len(row_N), "label_fraction": fraction, "n_validation": len(row_of_side["val"])}
     context.recorder.metrics.update(numbers)
-
-
-def _labelled(store: ArrayStore, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return store.labelled(rows)
 
 
 def _features(inputs: Inputs) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]:

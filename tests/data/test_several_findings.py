@@ -16,7 +16,7 @@ from medtrimix.data.options import SplitOptions
 from medtrimix.data.split import split_by_patient
 from medtrimix.data.store import ArrayStore
 from medtrimix.data.store_writer import StoreWriter
-from medtrimix.data.subsets import label_subset
+from medtrimix.data.subsets import label_subset, realistic_validation
 from medtrimix.errors import InputError, LabelBudgetError
 from medtrimix.findings import are_several, classes_of, present
 
@@ -114,6 +114,21 @@ def test_a_count_takes_so_many_of_each_and_refuses_what_is_not_there() -> None:
     assert sum(texts[row] == "none" for row in taken) == 3
     with pytest.raises(LabelBudgetError, match=r"4 per class asks for more than the 3 .* 'mass'.*"):
         label_subset(index, np.arange(len(texts)), budget=4, seed=1)
+
+
+def test_a_small_validation_set_has_both_answers_to_every_question() -> None:
+    texts = ["edema"] * 30 + ["edema|mass"] * 2 + ["none"] * 50 + ["nodule"]
+    index = index_with(texts)
+    subsets = [
+        realistic_validation(index, np.arange(len(texts)), most=most, seed=5) for most in (1, 10, 40, len(texts))
+    ]
+    for small, large in pairwise(subsets):
+        assert set(small) <= set(large)
+    for subset in subsets:
+        for name in ("edema", "mass", "nodule"):
+            assert 0 < carriers(texts, subset, name) < len(subset)
+    assert len(subsets[0]) <= 6
+    assert [len(subset) for subset in subsets[1:]] == [10, 40, len(texts)]
 
 
 def test_a_finding_that_training_lacks_is_an_error() -> None:

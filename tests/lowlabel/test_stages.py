@@ -34,7 +34,7 @@ def built(name: str, dims: int) -> Encoder:
 def classifier_of(name: str, dims: int) -> Classifier:
     torch.manual_seed(0)
     encoder = build_encoder(EncoderOptions(name=name, width=0.125), channels=1, image_size=SIDE[dims])
-    return Classifier(encoder, dim=encoder.dim, classes=2)
+    return Classifier(encoder, dim=encoder.dim, answers=2)
 
 
 def images(dims: int) -> Tensor:
@@ -157,9 +157,9 @@ def test_finetuning_learns_whatever_is_trained_and_gives_a_plain_network(change:
     trained = finetune(task, options=options, hooks=quiet())
     assert (
         trained.state_dict().keys()
-        == Classifier(encoder_for_toys(), dim=trained.encoder.dim, classes=2).state_dict().keys()
+        == Classifier(encoder_for_toys(), dim=trained.encoder.dim, answers=2).state_dict().keys()
     )
-    assert np.isfinite(predict(trained, rows, vision=task.vision)).all()
+    assert np.isfinite(predict(trained, rows, task=task)).all()
     full = finetune(task, options=FinetuneOptions.model_validate(STEPS), hooks=quiet())
     assert not torch.equal(next(full.parameters()), next(trained.parameters()))
 
