@@ -104,11 +104,29 @@ def check(pipeline: Pipeline, overrides: Overrides = None) -> None:
 def results(
     name: Annotated[Optional[str], typer.Argument(help="Name of the study; all of them without it.")] = None,  # noqa: UP045
     workspace: Workspace = Path("workspace"),
+    form: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How to print.")] = "table",
 ) -> None:
     """Print the results of finished studies."""
     from medtrimix.cli.results import print_results
 
-    print_results(name, workspace=workspace)
+    print_results(name, workspace=workspace, form=form)
+
+
+@app.command()
+def compare(
+    run_a: Annotated[str, typer.Argument(help="Id or name of a run; STUDY/NAME for a run of one study.")],
+    run_b: Annotated[str, typer.Argument(help="The other.")],
+    workspace: Workspace = Path("workspace"),
+    tracking_uri: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Where MLflow has the runs; the workspace's own database without it."),
+    ] = None,
+    metric: Annotated[str, typer.Option(help="Which one to show when there are many comparisons.")] = "auc",
+) -> None:
+    """Compare two studies, arms or cells on the test set that they share."""
+    from medtrimix.cli.compare import print_comparison
+
+    print_comparison(run_a, run_b, workspace=workspace, tracking_uri=tracking_uri, metric=metric)
 
 
 @app.command()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.table import Table
@@ -13,9 +15,13 @@ from medtrimix.cli.console import out
 from medtrimix.config.files import read_json
 from medtrimix.errors import InputError
 
+Form = Literal["table", "csv", "json"]
 
-def print_results(name: str | None, *, workspace: Path) -> None:
-    """Prints the table of one study, or of all.
+
+def print_results(name: str | None, *, workspace: Path, form: Form = "table") -> None:
+    """Prints the results of one study, or of all: a table, or the file that has every number.
+
+    CSV has one row per cell, of several studies one after the other; JSON is one object, of several studies a list.
 
     Raises:
         InputError: there is no such study, or none at all.
@@ -28,8 +34,15 @@ def print_results(name: str | None, *, workspace: Path) -> None:
         folders = [folder for folder in folders if folder.name == name]
         if not folders:
             raise InputError(f"There are no results named '{name}'.", where=str(workspace), fix=f"Known: {known}.")
+    if form == "json":
+        found = [read_json(folder / "results.json") for folder in folders]
+        sys.stdout.write(json.dumps(found[0] if name is not None else found, indent=1) + "\n")
+        return
     for folder in folders:
-        print_table(folder)
+        if form == "csv":
+            sys.stdout.write((folder / "results.csv").read_text(encoding="utf-8"))
+        else:
+            print_table(folder)
 
 
 def print_table(folder: Path) -> None:

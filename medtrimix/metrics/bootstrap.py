@@ -127,14 +127,6 @@ def estimate(value_R: Floats, point: float, *, n: int, n_patients: int) -> Estim
     return Estimate(point, float(low), float(high), n, n_patients, int(np.isnan(value_R).sum()))
 
 
-def paired_difference(
-    value_a_R: Floats, value_b_R: Floats, point_a: float, point_b: float, *, n: int, n_patients: int
-) -> Estimate:
-    """A minus B with its paired interval; both must come from the same test set, draws and seed."""
-    assert value_a_R.shape == value_b_R.shape, (value_a_R.shape, value_b_R.shape)
-    return estimate(value_a_R - value_b_R, point_a - point_b, n=n, n_patients=n_patients)
-
-
 def p_value(difference_R: Floats, point: float) -> float:
     """Two-sided p of "no difference" from the draws of `estimate`: below .05 where its interval leaves zero out.
 

@@ -25,13 +25,13 @@ import numpy.typing as npt
 
 from medtrimix.metrics.bootstrap import Estimate, estimate
 from medtrimix.metrics.definitions import Floats, Ints
+from medtrimix.metrics.spread import half_range, widened
 
 ERRORS = ("brier", "ece")
 """Metrics that are no shares; those of calibrated probabilities begin with the same words."""
 
-_Z = 1.959963984540054
+Z = 1.959963984540054
 _PRIOR_PATIENTS = 10
-_TAILS = (2.5, 97.5)
 
 
 def metric_estimate(
@@ -42,7 +42,7 @@ def metric_estimate(
     n: int,
     patients_K: Sequence[int],
     n_patients: int,
-    widened_R: Floats | None = None,
+    repetition_P: Sequence[float] = (),
 ) -> Estimate:
     """The point with its 95% interval.
 
@@ -53,21 +53,21 @@ def metric_estimate(
         n: samples.
         patients_K: patients with a sample of each class, as `patients_of_classes` counts them.
         n_patients: patients.
-        widened_R: `value_R` with the spread of pretrainings added (`metrics.spread.widened`).
+        repetition_P: the point of each pretraining, whose spread is added (`metrics.spread`).
     """
-    drawn_R = value_R if widened_R is None else widened_R
-    found = estimate(drawn_R, point, n=n, n_patients=n_patients)
+    found = estimate(widened(value_R, repetition_P), point, n=n, n_patients=n_patients)
     if name.startswith(ERRORS):
         return Estimate(point, max(found.low, 0.0), found.high, n, n_patients, found.undefined_draws)
-    error, whole = _error(value_R), _error(drawn_R)
-    if not np.isfinite(whole):
+    variance = _variance(value_R)
+    if not np.isfinite(variance):
         return found
-    added = max(whole**2 - error**2, 0.0)
-    if name == "auc" and len(patients_K) == 2:
-        low, high = _score(point, _auc_variance(point, error**2, patients_K, added=added))
+    added = (half_range(repetition_P) / Z) ** 2
+    if _has_model(name, patients_K):
+        ratio = _ratio(point, variance, patients_K)
+        low, high = _score(point, lambda value: ratio * auc_variance(value, patients_K) + added)
     else:
         fewest = n_patients if name.startswith("accuracy") else min(patients_K, default=n_patients)
-        low, high = share_interval(point, error**2 + added, fewest=fewest)
+        low, high = share_interval(point, variance + added, fewest=fewest)
     return Estimate(point, low, high, n, n_patients, found.undefined_draws)
 
 
@@ -104,23 +104,30 @@ def patients_of_classes(target_N: Ints, patient_N: npt.ArrayLike, *, classes: in
     return tuple(len(np.unique(patients_N[target_N == number])) for number in range(classes))
 
 
-def _error(value_R: Floats) -> float:
-    """Standard error that a normal distribution with the draws' 95% range would have; NaN without draws."""
+def standard_error(name: str, value_R: Floats, point: float, *, patients_K: Sequence[int]) -> float:
+    """At the point: that of the draws, for the AUC of two classes drawn to the model's; NaN without draws."""
+    variance = _variance(value_R)
+    if _has_model(name, patients_K) and 0 < point < 1:
+        variance = _ratio(point, variance, patients_K) * auc_variance(point, patients_K)
+    return float(np.sqrt(variance))
+
+
+def _has_model(name: str, patients_K: Sequence[int]) -> bool:
+    return name == "auc" and len(patients_K) == 2
+
+
+def _variance(value_R: Floats) -> float:
     defined_R = value_R[np.isfinite(value_R)]
-    if len(defined_R) == 0:
-        return float("nan")
-    low, high = np.percentile(defined_R, _TAILS)
-    return float(high - low) / (2 * _Z)
+    return float(defined_R.var(ddof=1)) if len(defined_R) > 1 else float("nan")
 
 
-def _auc_variance(
-    point: float, variance: float, patients_K: Sequence[int], *, added: float
-) -> Callable[[float], float]:
+def _ratio(point: float, variance: float, patients_K: Sequence[int]) -> float:
+    """Of the draws' variance to the model's, drawn towards one; one where all or none of the pairs are right."""
     at_point = auc_variance(point, patients_K) if 0 < point < 1 else 0.0
+    if not (variance > 0 and at_point > 0):
+        return 1.0
     seen = min(patients_K) - 1
-    ratio = variance / at_point if variance > 0 and at_point > 0 else 1.0
-    ratio = (seen * ratio + _PRIOR_PATIENTS) / (seen + _PRIOR_PATIENTS)
-    return lambda value: ratio * auc_variance(value, patients_K) + added
+    return (seen * variance / at_point + _PRIOR_PATIENTS) / (seen + _PRIOR_PATIENTS)
 
 
 def _score(point: float, variance: Callable[[float], float]) -> tuple[float, float]:
@@ -131,11 +138,11 @@ def _score(point: float, variance: Callable[[float], float]) -> tuple[float, flo
 def _end(point: float, limit: float, variance: Callable[[float], float]) -> float:
     """Between the point and its limit, by halving 50 times: the nearest value that is too far from the point."""
     inside, outside = point, limit
-    if (point - limit) ** 2 <= _Z**2 * variance(limit):
+    if (point - limit) ** 2 <= Z**2 * variance(limit):
         return limit
     for _ in range(50):
         middle = (inside + outside) / 2
-        if (point - middle) ** 2 <= _Z**2 * variance(middle):
+        if (point - middle) ** 2 <= Z**2 * variance(middle):
             inside = middle
         else:
             outside = middle

@@ -31,9 +31,23 @@ def widened(value_R: Floats, repetition_P: npt.ArrayLike) -> Floats:
     from scipy.stats import t
 
     values_P = np.asarray(repetition_P, dtype=np.float64)
-    number, draws = len(values_P), len(value_R)
-    if number < 2:
+    draws = len(value_R)
+    if len(values_P) < 2:
         return value_R
     place_R = np.random.default_rng(_SEED).permutation(draws)
-    error = float(values_P.std(ddof=1)) / math.sqrt(number)
-    return np.asarray(value_R + error * t.ppf((place_R + 0.5) / draws, number - 1), dtype=np.float64)
+    spread_R = _error(values_P) * t.ppf((place_R + 0.5) / draws, len(values_P) - 1)
+    return np.asarray(value_R + spread_R, dtype=np.float64)
+
+
+def half_range(repetition_P: npt.ArrayLike) -> float:
+    """Half of the 95% interval that the repetitions alone give their mean; 0 for a single one."""
+    from scipy.stats import t
+
+    values_P = np.asarray(repetition_P, dtype=np.float64)
+    if len(values_P) < 2:
+        return 0.0
+    return _error(values_P) * float(t.ppf(0.975, len(values_P) - 1))
+
+
+def _error(value_P: Floats) -> float:
+    return float(value_P.std(ddof=1)) / math.sqrt(len(value_P))

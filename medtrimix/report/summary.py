@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medtrimix.metrics.bootstrap import Estimate, estimate, p_value, patient_weights
-from medtrimix.metrics.definitions import Floats
+from medtrimix.metrics.bootstrap import Estimate, patient_weights
 from medtrimix.metrics.interval import metric_estimate
 from medtrimix.metrics.multiplicity import holm
-from medtrimix.metrics.spread import widened
+from medtrimix.metrics.paired import Paired, Side
+from medtrimix.metrics.paired import paired as compared
 from medtrimix.report.study import CellRow, Study
 from medtrimix.report.wording import arm_title, interval, signed_interval, strategy_title
 
@@ -115,8 +115,7 @@ def differences(study: Study, *, metric: str = "auc") -> tuple[Difference, ...]:
         if row.arm == reference or not pairs or metric not in row.metrics:
             continue
         numbers = _numbers_of_seeds([one for one, _ in pairs])
-        gap_R, value = _gap_draws(pairs, metric=metric)
-        found = estimate(gap_R, value, n=row.n_test, n_patients=row.n_patients)
+        found = _paired(pairs, metric=metric)
         rows.append(
             Difference(
                 reference,
@@ -126,8 +125,8 @@ def differences(study: Study, *, metric: str = "auc") -> tuple[Difference, ...]:
                 row.n_labels,
                 *numbers,
                 metric,
-                found,
-                p_value(gap_R, value),
+                found.estimate,
+                found.p_value,
             )
         )
     adjusted = holm([row.p_value for row in rows])
@@ -136,15 +135,27 @@ def differences(study: Study, *, metric: str = "auc") -> tuple[Difference, ...]:
 
 def paired(ours: list[CellRow], theirs: list[CellRow], *, metric: str) -> Estimate:
     """Ours minus theirs, over the seeds that both have, with its interval; the cells of one test set."""
-    gap_R, value = _gap_draws(_pairs(ours, theirs), metric=metric)
-    return estimate(gap_R, value, n=ours[0].n_test, n_patients=ours[0].n_patients)
+    return _paired(_pairs(ours, theirs), metric=metric).estimate
 
 
-def _gap_draws(pairs: list[tuple[CellRow, CellRow]], *, metric: str) -> tuple[Floats, float]:
-    """Draws of the mean difference, as they scatter over patients and pretrainings, and the mean difference."""
+def _paired(pairs: list[tuple[CellRow, CellRow]], *, metric: str) -> Paired:
+    ours, theirs = [one for one, _ in pairs], [other for _, other in pairs]
     gaps = [one.metrics[metric].value - other.metrics[metric].value for one, other in pairs]
-    gap_R = np.mean([one.draws[metric] - other.draws[metric] for one, other in pairs], axis=0)
-    return widened(gap_R, _of_pretrainings(gaps, [one for one, _ in pairs])), float(np.mean(gaps))
+    first = ours[0]
+    return compared(
+        metric,
+        _side(ours, metric),
+        _side(theirs, metric),
+        n=first.n_test,
+        patients_K=first.patients_by_class,
+        n_patients=first.n_patients,
+        repetition_P=_of_pretrainings(gaps, ours),
+    )
+
+
+def _side(cells: list[CellRow], metric: str) -> Side:
+    values = [cell.metrics[metric].value for cell in cells]
+    return Side(float(np.mean(values)), np.mean([cell.draws[metric] for cell in cells], axis=0))
 
 
 def summary_table(study: Study) -> tuple[TableRow, ...]:
@@ -220,7 +231,7 @@ def _summary(cells: list[CellRow]) -> SummaryRow:
             n=first.n_test,
             patients_K=first.patients_by_class,
             n_patients=first.n_patients,
-            widened_R=widened(mean_R, _of_pretrainings(values, cells)),
+            repetition_P=_of_pretrainings(values, cells),
         )
         spread[name] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     return SummaryRow(

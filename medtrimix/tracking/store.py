@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 PLAN, TASK, KIND, CACHED = "medtrimix.plan", "medtrimix.task", "medtrimix.kind", "medtrimix.cached"
-_PARENT = "mlflow.parentRunId"
+PARENT = "mlflow.parentRunId"
 _NEUTRAL = {"mlflow.user": "medtrimix", "mlflow.source.name": "medtrimix", "mlflow.source.type": "LOCAL"}
 """Set on every run, so that no account, command line or repository of the hospital's machine is recorded."""
 
@@ -95,7 +95,7 @@ class Tracker:
         self._log(run_id, RunRecord(params=params, tags=tags or {}))
         self._children[run_id] = {
             run.data.tags[TASK]: (run.info.run_id, run.info.status)
-            for run in self._search({_PARENT: run_id})
+            for run in self._search({PARENT: run_id})
             if TASK in run.data.tags
         }
         self._resumed.update(child_id for child_id, _ in self._children[run_id].values())
@@ -106,7 +106,7 @@ class Tracker:
         with alone(self._uri):
             run_id, status = self._child(parent_id, task_key)
             if not run_id:
-                identity = {_PARENT: parent_id, TASK: task_key, KIND: kind}
+                identity = {PARENT: parent_id, TASK: task_key, KIND: kind}
                 run_id, status = self._create(name, tags=identity, started_ms=started_ms), "RUNNING"
         if status != "RUNNING":
             self._client.update_run(run_id, status="RUNNING")
@@ -170,7 +170,7 @@ class Tracker:
         """Id and status of a task's run, empty without one; another process may have begun it a moment ago."""
         children = self._children[parent_id]
         if task_key not in children:
-            for run in self._search({_PARENT: parent_id, TASK: task_key}):
+            for run in self._search({PARENT: parent_id, TASK: task_key}):
                 children[task_key] = (run.info.run_id, run.info.status)
                 self._resumed.add(run.info.run_id)
         return children.get(task_key, ("", ""))

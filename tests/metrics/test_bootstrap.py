@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from medtrimix.metrics import bootstrap
-from medtrimix.metrics.bootstrap import bootstrap_metrics, estimate, p_value, paired_difference, patient_weights
+from medtrimix.metrics.bootstrap import bootstrap_metrics, estimate, p_value, patient_weights
 from medtrimix.metrics.definitions import METRICS, Floats, Ints
 
 Cohort = tuple[Floats, Ints, np.ndarray]
@@ -97,9 +97,9 @@ def test_two_cells_of_one_test_set_meet_the_same_draws() -> None:
         bootstrap_metrics(p, target_N, patient_N, draws=200, seed=5)["auc"]
         for p in (better_NK, probability_NK, probability_NK)
     )
-    nothing = paired_difference(b.value_R, same.value_R, b.point, same.point, n=b.n, n_patients=b.n_patients)
+    nothing = estimate(b.value_R - same.value_R, b.point - same.point, n=b.n, n_patients=b.n_patients)
     assert (nothing.value, nothing.low, nothing.high) == (0, 0, 0)
-    gain = paired_difference(a.value_R, b.value_R, a.point, b.point, n=b.n, n_patients=b.n_patients)
+    gain = estimate(a.value_R - b.value_R, a.point - b.point, n=b.n, n_patients=b.n_patients)
     assert gain.value == pytest.approx(a.point - b.point)
     assert 0 < gain.low <= gain.value <= gain.high
     # Companion: with draws of another seed the difference of a model to itself is anything but zero.

@@ -17,7 +17,6 @@ from medtrimix.metrics.interval import (
     patients_of_classes,
     share_interval,
 )
-from medtrimix.metrics.spread import widened
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
@@ -113,8 +112,8 @@ def test_large_sets_have_the_error_of_their_draws() -> None:
 def test_the_spread_of_pretrainings_is_added_and_not_drawn_to_the_model() -> None:
     value_R = 0.9 + 0.03 * np.random.default_rng(0).normal(size=4000)
     narrow, wide = (
-        metric_estimate("auc", value_R, 0.9, n=60, patients_K=(40, 12), n_patients=52, widened_R=drawn_R)
-        for drawn_R in (None, widened(value_R, [0.86, 0.88, 0.9, 0.92, 0.94]))
+        metric_estimate("auc", value_R, 0.9, n=60, patients_K=(40, 12), n_patients=52, repetition_P=each)
+        for each in ((), (0.86, 0.88, 0.9, 0.92, 0.94))
     )
     # Standard error of the five .01414; t with 4 degrees of freedom: 2.78; the patients' part stays.
     added = 2.78 * 0.01414

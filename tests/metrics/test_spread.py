@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import t
 
 from medtrimix.metrics.definitions import Floats
-from medtrimix.metrics.spread import widened
+from medtrimix.metrics.spread import half_range, widened
 
 STUDIES, PATIENTS, DRAWS = 1500, 100, 300
 
@@ -54,3 +54,9 @@ def test_a_single_repetition_changes_nothing_and_undefined_draws_stay() -> None:
     value_R = np.array([0.5, np.nan, 0.7])
     assert np.array_equal(widened(value_R, [0.6]), value_R, equal_nan=True)
     assert np.array_equal(np.isnan(widened(value_R, [0.6, 0.7])), np.isnan(value_R))
+
+
+def test_the_half_range_is_students() -> None:
+    # Five values of variance .025: standard error .0707, t with 4 degrees of freedom 2.776.
+    assert half_range([0.7, 0.8, 0.9, 1.0, 1.1]) == pytest.approx(2.776445 * 0.0707107, rel=1e-5)
+    assert half_range([0.9]) == half_range([]) == 0.0
