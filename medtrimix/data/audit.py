@@ -230,7 +230,7 @@ def require_clean(report: AuditReport, *, options: AuditOptions) -> None:
     named = [f"\n  {report.findings[position]}" for position in order]
     more = len(report.findings) - len(named)
     raise LeakageError(
-        f"The study leaks ({numbers}):{''.join(named)}{f' and {more:,} more' if more else ''}\n",
+        f"The study leaks ({numbers}):{''.join(named)}{f' and {more:,} more' if more else ''}.",
         fix="audit.html beside the results has all of it. Split by patient (without a split file or the source's "
         "split), take these images out, or set audit.on_leak: warn to go on regardless.",
     )
