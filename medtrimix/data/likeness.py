@@ -30,8 +30,6 @@ _NOISE = 0.01
 """Share of the cohort's variance that counts as noise in every direction."""
 _COMMON = 0.999
 """Share of the pairs that says how alike pictures of this cohort are anyhow."""
-_SPARED = 20
-"""Pairs above that share at least: in a small cohort the copies looked for would be the measure themselves."""
 _CLOSER = 10.0
 """How much closer near-duplicates are than those pairs."""
 _NOTHING = 1e-3
@@ -134,6 +132,7 @@ def distinctive(thumbnail_NT: Floats) -> Floats:
 def required_likeness(descriptor_NT: Floats, *, group_N: Rows, at_least: float) -> float:
     """The likeness of near-duplicates in a cohort: ten times closer to 1 than 99.9% of its pairs, and `at_least`.
 
+    As many pairs as there are pictures are not counted, or in a small cohort the copies themselves would be the measure.
     Of a large cohort 2,000 pictures are asked, chosen by what they show and not by their order.
     """
     direction_T = np.random.default_rng(0).standard_normal(descriptor_NT.shape[1], dtype=np.float32)
@@ -142,9 +141,9 @@ def required_likeness(descriptor_NT: Floats, *, group_N: Rows, at_least: float) 
     row, other = np.triu_indices(len(sample), 1)
     apart = group_N[sample[row]] != group_N[sample[other]]
     likeness_P = (descriptor_NT[sample] @ descriptor_NT[sample].T)[row[apart], other[apart]]
-    if len(likeness_P) <= _SPARED:
+    if len(likeness_P) <= len(sample):
         return at_least
-    usual = float(np.quantile(likeness_P, min(_COMMON, 1 - _SPARED / len(likeness_P))))
+    usual = float(np.quantile(likeness_P, min(_COMMON, 1 - len(sample) / len(likeness_P))))
     return max(at_least, 1 - (1 - usual) / _CLOSER)
 
 
