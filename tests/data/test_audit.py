@@ -70,7 +70,9 @@ def test_the_same_patient_on_two_sides_stops_the_run_even_when_copies_are_droppe
     split = without_copies(index, pd.Series(["train", "test", "val"]), options=DROP)
     report = audit(index, split, Pretraining.inside(index, []))
     assert kinds(report) == ["same_patient", "same_pixels"]
-    with pytest.raises(LeakageError, match=r"1 same_patient, 1 same_pixels[\s\S]*patient p1, images s0001, s0000, in test and train"):
+    with pytest.raises(
+        LeakageError, match=r"1 same_patient, 1 same_pixels[\s\S]*patient p1, images s0001, s0000, in test and train"
+    ):
         require_clean(report, options=DROP)
     require_clean(report, options=WARN)
 

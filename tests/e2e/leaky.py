@@ -68,7 +68,13 @@ def plant(folder: Path, *, leaks: bool) -> Leaky:
     table = ["path,label,patient_id,split", *(",".join(row) for row in rows)]
     (learning / "labels.csv").write_text("\n".join(table) + "\n")
     pipeline = folder / "leaky.yaml"
-    pipeline.write_text(_PIPELINE.format(learning=json.dumps(str(learning)), labels=json.dumps(str(learning / "labels.csv")), pretraining=json.dumps(str(pretraining))))
+    pipeline.write_text(
+        _PIPELINE.format(
+            learning=json.dumps(str(learning)),
+            labels=json.dumps(str(learning / "labels.csv")),
+            pretraining=json.dumps(str(pretraining)),
+        )
+    )
     return Leaky(pipeline, planted)
 
 
