@@ -12,7 +12,8 @@ from rich.text import Text
 
 from medtrimix.cli.console import complain, out
 from medtrimix.errors import MedtrimixError
-from medtrimix.pipeline.plan import Plan, Task
+from medtrimix.pipeline.graph import Task
+from medtrimix.pipeline.plan import Plan
 
 _QUIET_STEPS = {"learn", "evaluate", "embed"}
 """Steps with many short tasks: the bar of all tasks counts them, lines would drown the rest."""

@@ -1,30 +1,44 @@
 """The leakage audit: whether a patient or a picture is on two sides of a split, or was pretrained on and then tested.
 
-A split that medtrimix deals can't leak; a split that somebody brings can. **The same picture on two sides** is a common
-flaw of public sets (PneumoniaMNIST has eight pictures in both train and validation). The published validation and test
-sets must stay as they are, or results are no longer comparable, so the default takes the copies out of training, where
-nothing is lost, and says how many. **The same patient on two sides** means that the split wasn't made by patient; to
-drop some rows would hide that, so it stops the run.
+A split that medtrimix deals can't leak; a split that somebody brings can. **The same picture on two sides**, be it byte
+for byte or nearly (`likeness`), is a common flaw of public sets (PneumoniaMNIST has eight pictures in both train and
+validation). The published validation and test sets must stay as they are, or results are no longer comparable, so the
+default takes the copies out of training, where nothing is lost, and says how many. **The same patient on two sides**
+means that the split wasn't made by patient; to drop some rows would hide that, so it stops the run.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from medtrimix.data.groups import connected_groups
+from medtrimix.data.likeness import NearDuplicates
 from medtrimix.data.options import AuditOptions
 from medtrimix.data.split import SIDES, Texts
 from medtrimix.errors import LeakageError
 
 DROPPED = "dropped"
 """The side of rows that no part of a study may use."""
+SEEN = "pretraining"
+"""Where a finding says that pretraining has an image."""
 
-Kind = Literal["same_patient", "same_pixels", "pretrained_patient", "pretrained_pixels"]
+Kind: TypeAlias = Literal[
+    "same_patient",
+    "same_pixels",
+    "near_duplicate",
+    "pretrained_patient",
+    "pretrained_pixels",
+    "pretrained_near_duplicate",
+    "label_subset",
+]
+COLUMNS = ("sample_id", "patient_id", "label", "split", "pixel_sha256")
+"""Of the index, what splits and audits read."""
+_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -32,16 +46,49 @@ class Finding:
     """One leak.
 
     Attributes:
-        kind: what is shared; `pretrained_...`: between the rows of pretraining and validation or test.
+        kind: what is shared; `pretrained_...`: between the rows of pretraining and validation or test;
+            `label_subset`: a labelled subset is not what it should be.
         sides: where it was found.
         patients: pseudonyms of the patients.
         samples: pseudonyms of the images.
+        likeness: of near-duplicates, how alike they are, up to 1; of equal pixels 1; None for patients.
     """
 
     kind: Kind
     sides: tuple[str, ...]
     patients: tuple[str, ...]
     samples: tuple[str, ...]
+    likeness: float | None = None
+
+    def __str__(self) -> str:
+        alike = f" (likeness {self.likeness:.3f})" if self.kind.endswith("near_duplicate") else ""
+        return (
+            f"{self.kind.replace('_', ' ')}: {_some(self.patients, what='patient')}, "
+            f"{_some(self.samples, what='image')}, in {' and '.join(self.sides)}{alike}"
+        )
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """What pretraining sees.
+
+    Attributes:
+        index: the index of its store, with `COLUMNS`.
+        rows: positions in it that are seen.
+        near: pairs of a row of the learning store and a row of `index` that are nearly the same.
+        dropped: how many of another source were left out for what they have to do with validation or test.
+    """
+
+    index: pd.DataFrame
+    rows: npt.NDArray[np.int64]
+    near: NearDuplicates
+    dropped: int = 0
+
+    @classmethod
+    def inside(cls, index: pd.DataFrame, rows: npt.ArrayLike, *, near: NearDuplicates | None = None) -> Pretraining:
+        """Pretraining on rows of the learning store itself, whose own pairs are `near`."""
+        own = (near or NearDuplicates.none()).mirrored()
+        return cls(index, np.asarray(rows, dtype=np.int64), own)
 
 
 @dataclass(frozen=True)
@@ -52,16 +99,25 @@ class AuditReport:
         images: images on each side, including `dropped`.
         patients: patients on each side, including `dropped`.
         pretraining_images: images that pretraining sees.
+        pretraining_dropped: images of a source of its own that it does not see, for their patients or pictures are in
+            validation or test.
         repeated_pictures: pictures that occur more than once on one side (no leak, but fewer images than rows).
         contradicting_pictures: pictures that have different labels in different places.
+        near_duplicates: pairs of different patients that are nearly the same, wherever they are; None: nobody looked.
+        required_likeness: from which likeness on two pictures count as nearly the same; None: nobody looked.
+        label_subsets: labelled subsets that were looked at.
         findings: every leak; empty for a clean split.
     """
 
     images: dict[str, int]
     patients: dict[str, int]
     pretraining_images: int
+    pretraining_dropped: int
     repeated_pictures: int
     contradicting_pictures: int
+    near_duplicates: int | None
+    required_likeness: float | None
+    label_subsets: int
     findings: tuple[Finding, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -73,49 +129,90 @@ class AuditReport:
         return report
 
 
-def without_copies(index: pd.DataFrame, split: Texts, *, options: AuditOptions) -> Texts:
+def without_copies(
+    index: pd.DataFrame, split: Texts, *, options: AuditOptions, near: NearDuplicates | None = None
+) -> Texts:
     """The split in which the less protected copies of a picture are `dropped`, with all images of their patients.
 
-    Test stays whole; validation loses what test has too; training loses what either has. A copy under another patient's
-    name is probably the same patient, so the whole group goes (`connected_groups`). A patient whose own name is on two
-    sides is left in place, for the audit to refuse. Unchanged unless `on_leak` is `drop`.
+    Test stays whole; validation loses what test has too; training loses what either has. A copy, or a near one, under
+    another patient's name is probably the same patient, so the whole group goes (`connected_groups`). A patient whose
+    own name is on two sides is left in place, for the audit to refuse. Unchanged unless `on_leak` is `drop`.
     """
     if options.on_leak != "drop":
         return split
     protection = split.map({side: rank for rank, side in enumerate(SIDES)})
-    highest = protection.groupby(connected_groups(index)).transform("max")
+    highest = protection.groupby(connected_groups(index, near=near)).transform("max")
     named_on_two_sides = split.groupby(index["patient_id"].to_numpy()).transform("nunique") > 1
     return split.where((protection == highest) | named_on_two_sides, DROPPED)
 
 
-def audit(index: pd.DataFrame, split: Texts, pretrain_rows: npt.ArrayLike) -> AuditReport:
+def without_held_out(
+    pretraining: pd.DataFrame, split: Texts, *, index: pd.DataFrame, sides: Texts, near: NearDuplicates
+) -> Texts:
+    """The split of the images for pretraining, without those that have to do with validation or test.
+
+    Args:
+        pretraining: index of the images for pretraining.
+        split: their side in their own source.
+        index: index of the learning store.
+        sides: its split.
+        near: pairs of a row of `index` and a row of `pretraining` that are nearly the same.
+
+    Returns:
+        `split` with `dropped` for every image that shares a patient or a picture with validation or test, be it in a
+        chain.
+    """
+    both = pd.concat([index, pretraining], ignore_index=True)
+    shifted = NearDuplicates(near.row_P, near.other_P + len(index), near.likeness_P, near.required)
+    group_N = connected_groups(both, near=shifted)
+    held_out = np.unique(group_N[: len(index)][sides.isin(["val", "test"]).to_numpy()])
+    return split.mask(np.isin(group_N[len(index) :], held_out), DROPPED)
+
+
+def audit(
+    index: pd.DataFrame,
+    split: Texts,
+    pretraining: Pretraining,
+    *,
+    near: NearDuplicates | None = None,
+    subsets: tuple[int, tuple[Finding, ...]] = (0, ()),
+) -> AuditReport:
     """Every patient and every picture on two of train, val and test, or in pretraining and in val or test.
 
     Args:
-        index: the index of the store.
+        index: the index of the learning store, with `COLUMNS`.
         split: `train`, `val`, `test` or `dropped` for each row.
-        pretrain_rows: positions that pretraining sees.
+        pretraining: what pretraining sees.
+        near: pairs of rows of `index` that are nearly the same; None: nobody looked.
+        subsets: number of labelled subsets that were looked at, and what was found (`subset_audit`).
     """
-    rows = index[["sample_id", "patient_id", "pixel_sha256", "label"]].assign(side=split.to_numpy())
-    pretraining = rows.iloc[np.asarray(pretrain_rows, dtype=np.int64)].assign(side="pretraining")
+    rows = index[["sample_id", "patient_id", "pixel_sha256", "label"]].reset_index(drop=True)
+    rows["side"] = split.to_numpy()
+    seen = pretraining.index[["sample_id", "patient_id", "pixel_sha256"]].assign(side=DROPPED)
+    seen.iloc[pretraining.rows, seen.columns.get_loc("side")] = SEEN
     used = rows[rows["side"] != DROPPED]
-    held_out = used[used["side"] != "train"]
-    exposed = pd.concat([held_out, pretraining])
-    seen = {"pretraining"}
-    findings = [
+    exposed = pd.concat([used[used["side"] != "train"], seen[seen["side"] == SEEN]])
+    findings = (
         *_shared(used, by="patient_id", kind="same_patient"),
         *_shared(used, by="pixel_sha256", kind="same_pixels"),
-        *(f for f in _shared(exposed, by="patient_id", kind="pretrained_patient") if seen & set(f.sides)),
-        *(f for f in _shared(exposed, by="pixel_sha256", kind="pretrained_pixels") if seen & set(f.sides)),
-    ]
+        *_near(rows, rows, near=near or NearDuplicates.none(), kind="near_duplicate"),
+        *(f for f in _shared(exposed, by="patient_id", kind="pretrained_patient") if SEEN in f.sides),
+        *(f for f in _shared(exposed, by="pixel_sha256", kind="pretrained_pixels") if SEEN in f.sides),
+        *_near(rows[rows["side"] != "train"], seen, near=pretraining.near, kind="pretrained_near_duplicate"),
+        *subsets[1],
+    )
     labels = rows.loc[rows["label"] != "", ["pixel_sha256", "label"]].drop_duplicates()
     return AuditReport(
         images=_counts(rows.groupby("side").size()),
         patients=_counts(rows.groupby("side")["patient_id"].nunique()),
-        pretraining_images=len(pretraining),
+        pretraining_images=len(pretraining.rows),
+        pretraining_dropped=pretraining.dropped,
         repeated_pictures=int((used.groupby(["side", "pixel_sha256"]).size() > 1).sum()),
         contradicting_pictures=int(labels.loc[labels.duplicated("pixel_sha256"), "pixel_sha256"].nunique()),
-        findings=tuple(findings),
+        near_duplicates=None if near is None else len(near.row_P),
+        required_likeness=None if near is None else near.required,
+        label_subsets=subsets[0],
+        findings=findings,
     )
 
 
@@ -123,17 +220,19 @@ def require_clean(report: AuditReport, *, options: AuditOptions) -> None:
     """Stops a study that leaks.
 
     Raises:
-        LeakageError: the report has findings and `on_leak` is not `warn`.
+        LeakageError: the report has findings and `on_leak` is not `warn`; it names the first of every kind, then more.
     """
     if not report.findings or options.on_leak == "warn":
         return
-    first = report.findings[0]
-    kinds = pd.Series([finding.kind for finding in report.findings]).value_counts(sort=False)
-    numbers = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    kinds = pd.Series([finding.kind for finding in report.findings])
+    numbers = ", ".join(f"{count} {kind}" for kind, count in kinds.value_counts(sort=False).items())
+    order = np.argsort(kinds.groupby(kinds).cumcount().to_numpy(), kind="stable")[:_NAMED]
+    named = [f"\n  {report.findings[position]}" for position in order]
+    more = len(report.findings) - len(named)
     raise LeakageError(
-        f"The split leaks ({numbers}), for example patient {first.patients[0]}, images "
-        f"{' and '.join(first.samples[:2])}, in {' and '.join(first.sides)}.",
-        fix="Split by patient (without a split file or the source's split), or set on_leak: warn to go on regardless.",
+        f"The study leaks ({numbers}):{''.join(named)}{f' and {more:,} more' if more else ''}.",
+        fix="audit.html beside the results has all of it. Split by patient (without a split file or the source's "
+        "split), take these images out, or set audit.on_leak: warn to go on regardless.",
     )
 
 
@@ -146,10 +245,34 @@ def _shared(rows: pd.DataFrame, *, by: str, kind: Kind) -> list[Finding]:
             sides=tuple(sorted(set(members["side"]))),
             patients=tuple(sorted(set(members["patient_id"]))),
             samples=tuple(members["sample_id"].unique()),
+            likeness=1.0 if by == "pixel_sha256" else None,
         )
         for _, members in crossing.groupby(by)
     ]
 
 
+def _near(rows: pd.DataFrame, others: pd.DataFrame, *, near: NearDuplicates, kind: Kind) -> list[Finding]:
+    """Pairs between two sides that are in use; `rows` may lack some of the positions."""
+    there = np.isin(near.row_P, rows.index.to_numpy())
+    row, other = rows.loc[near.row_P[there]], others.iloc[near.other_P[there]]
+    side, other_side = row["side"].to_numpy(), other["side"].to_numpy()
+    leaks = ((side != other_side) & (side != DROPPED) & (other_side != DROPPED)).nonzero()[0]
+    return [
+        Finding(
+            kind=kind,
+            sides=(str(side[pair]), str(other_side[pair])),
+            patients=(row["patient_id"].iloc[pair], other["patient_id"].iloc[pair]),
+            samples=(row["sample_id"].iloc[pair], other["sample_id"].iloc[pair]),
+            likeness=round(float(near.likeness_P[there][pair]), 4),
+        )
+        for pair in leaks
+    ]
+
+
 def _counts(counts: pd.Series[int]) -> dict[str, int]:
     return {side: int(counts.get(side, 0)) for side in (*SIDES, DROPPED)}
+
+
+def _some(names: tuple[str, ...], *, what: str) -> str:
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return f"{what}{'s' if len(names) > 1 else ''} {', '.join(names[:4])}{more}"

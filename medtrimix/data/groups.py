@@ -1,4 +1,4 @@
-"""What must stay on one side of a split: images that share a patient or share their pixels, directly or in a chain."""
+"""What must stay on one side of a split: images that share a patient or a picture, directly or in a chain."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from medtrimix.data.likeness import NearDuplicates
 
-def connected_groups(index: pd.DataFrame) -> npt.NDArray[np.int64]:
+
+def connected_groups(index: pd.DataFrame, *, near: NearDuplicates | None = None) -> npt.NDArray[np.int64]:
     """Number of the group of each row (`group_N`): rows with one `patient_id` or one `pixel_sha256` share a group.
 
-    If A and B share a picture and B is of a patient with further images, all of these are one group.
+    So do rows that are nearly the same, if `near` names them. If A and B share a picture and B is of a patient with
+    further images, all of these are one group.
     """
     patient_N, patients = pd.factorize(index["patient_id"])
     pixels_N, pictures = pd.factorize(index["pixel_sha256"])
     nodes = len(patients) + len(pictures)
-    edges = coo_matrix((np.ones(len(index)), (patient_N, len(patients) + pixels_N)), shape=(nodes, nodes))
+    start, end = patient_N, len(patients) + pixels_N
+    if near is not None:
+        start = np.concatenate([start, patient_N[near.row_P]])
+        end = np.concatenate([end, patient_N[near.other_P]])
+    edges = coo_matrix((np.ones(len(start)), (start, end)), shape=(nodes, nodes))
     _, component_of_node = connected_components(edges, directed=False)
     group_N: npt.NDArray[np.int64] = component_of_node[patient_N].astype(np.int64)
     return group_N

@@ -32,15 +32,19 @@ class SplitOptions(Config):
 
 
 class AuditOptions(Config):
-    """What to do about patients or pictures that are on two sides of a split.
+    """What to do about patients or pictures that are on two sides of a split, or in pretraining and in val or test.
 
     Attributes:
-        on_leak: `drop`: training leaves out its copies of pictures that validation or test also have, with the other
-            images of those patients, and the report says how many; a patient on two sides still stops the run.
-            `fail`: both stop the run. `warn`: both stay, and the report says so.
+        on_leak: `drop`: training leaves out its copies, exact or near, of pictures that validation or test also have,
+            with the other images of those patients (pretraining on other data leaves out all images of such patients),
+            and the report says how many; a patient on two sides of the split still stops the run. `fail`: whatever
+            leaks stops the run. `warn`: all stays, and the report says so in red.
+        likeness: from which likeness on two pictures can count as nearly the same; the bar of a cohort whose pictures
+            are all alike is higher (`likeness.required_likeness`). null: nobody looks for near-duplicates.
     """
 
     on_leak: Literal["drop", "fail", "warn"] = "drop"
+    likeness: Annotated[float, Field(ge=0.8, le=1)] | None = 0.95
 
 
 def _checked_budget(value: Any) -> Any:

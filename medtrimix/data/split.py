@@ -11,6 +11,7 @@ import pandas as pd
 
 from medtrimix.config.digest import seed_from
 from medtrimix.data.groups import connected_groups, seeded_ranks
+from medtrimix.data.likeness import NearDuplicates
 from medtrimix.data.options import SplitOptions
 from medtrimix.errors import InputError
 from medtrimix.findings import are_several, classes_of, present
@@ -22,12 +23,15 @@ FILE_KEYS = ("pixel_sha256", "sample_id", "patient_id")
 Texts: TypeAlias = "pd.Series[str]"
 
 
-def split_by_patient(index: pd.DataFrame, *, options: SplitOptions, seed: int) -> Texts:
+def split_by_patient(
+    index: pd.DataFrame, *, options: SplitOptions, seed: int, near: NearDuplicates | None = None
+) -> Texts:
     """`train`, `val` or `test` for each row, on the rows' own index.
 
     A frozen split file decides if there is one, then the split that the source brings, else patients are dealt:
 
-    1. Rows that share a patient or a picture form a group, and a group is never cut (`connected_groups`).
+    1. Rows that share a patient or a picture, or show nearly the same one (`near`), form a group, and a group is never
+       cut (`connected_groups`).
     2. Groups without any label go to train. The others are listed by the classes that they have (`{a}`, `{b}`,
        `{a, b}` are three strata), then by their number of images, then at random.
     3. Test takes a systematic sample of that list with a random start, validation another of what is left: every group
@@ -41,7 +45,7 @@ def split_by_patient(index: pd.DataFrame, *, options: SplitOptions, seed: int) -
     elif (index["split"] != "").any():
         split = _source_split(index)
     else:
-        split = _dealt_split(index, options=options, seed=seed)
+        split = _dealt_split(index, options=options, seed=seed, near=near)
     _require_every_class(index, split)
     return split
 
@@ -56,8 +60,8 @@ def systematic_sample(count: int, *, share: float, start: float) -> npt.NDArray[
     return np.asarray(np.diff(passed) > 0)
 
 
-def _dealt_split(index: pd.DataFrame, *, options: SplitOptions, seed: int) -> Texts:
-    group_N = connected_groups(index)
+def _dealt_split(index: pd.DataFrame, *, options: SplitOptions, seed: int, near: NearDuplicates | None) -> Texts:
+    group_N = connected_groups(index, near=near)
     rows = pd.DataFrame(
         {"group": group_N, "label": index["label"].to_numpy(), "pixels": index["pixel_sha256"].to_numpy()}
     )

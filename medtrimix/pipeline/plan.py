@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from medtrimix.config.digest import digest_of, digest_of_file, seed_from
-from medtrimix.config.model import Config
 from medtrimix.config.paths import expand
 from medtrimix.data.options import budget_name
 from medtrimix.lowlabel.options import FROZEN
 from medtrimix.methods.options import CheckpointOptions, NoneOptions
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.checkpoint import Checkpoint, find_checkpoint
-from medtrimix.pipeline.code import digest_of_code
+from medtrimix.pipeline.data_tasks import add_duplicates, add_ingest, add_pool
+from medtrimix.pipeline.graph import Builder, Task
 from medtrimix.pipeline.machine import Machine
-from medtrimix.pipeline.source import source_content
 from medtrimix.pipeline.study import ComputeOptions, PretrainOptions, Study
-from medtrimix.steps import embed, evaluate, ingest, learn, phantom, pretrain, split
+from medtrimix.steps import audit, embed, evaluate, learn, pretrain, split
 from medtrimix.steps.numerics import Numerics
-
-
-@dataclass(frozen=True)
-class Task:
-    """One run of a step.
-
-    Attributes:
-        name: for people, unique in the plan.
-        step: key of `STEPS`.
-        config: of the step.
-        inputs: where its inputs lie or will lie.
-        after: names of the tasks that must be done before.
-        key: digest of step, code, configuration and the keys of its inputs.
-        labels: arm, strategy, budget and the like, where they apply.
-    """
-
-    name: str
-    step: str
-    config: Config
-    inputs: Mapping[str, Path]
-    after: tuple[str, ...]
-    key: str
-    labels: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,49 +35,6 @@ class Plan:
         return tuple(task for task in self.tasks if task.step == step)
 
 
-class _Builder:
-    def __init__(self, cache: StepCache) -> None:
-        self.cache = cache
-        self.tasks: dict[str, Task] = {}
-
-    def folder(self, task: Task) -> Path:
-        return self.cache.folder(task.step, key=task.key)
-
-    def add(
-        self,
-        step: str,
-        *,
-        config: Config,
-        labels: Mapping[str, str | int] | None = None,
-        upstream: Mapping[str, Task] | None = None,
-        files: Mapping[str, Path] | None = None,
-        after: tuple[Task, ...] = (),
-    ) -> Task:
-        """Appends a task. `files` are inputs whose content the configuration or a task of `after` already names."""
-        upstream, files, labels = upstream or {}, files or {}, labels or {}
-        needs = {**upstream, **{f"after {task.step}": task for task in after}}
-        key = digest_of(
-            {
-                "step": step,
-                "code": digest_of_code(f"medtrimix.steps.{step}"),
-                "config": config.model_dump(mode="json"),
-                "inputs": {name: task.key for name, task in needs.items()},
-            }
-        )
-        task = Task(
-            name=" ".join([step, *(str(value) for value in labels.values())]),
-            step=step,
-            config=config,
-            inputs={**{name: self.folder(task) for name, task in upstream.items()}, **files},
-            after=tuple(task.name for task in needs.values()),
-            key=key,
-            labels=labels,
-        )
-        assert task.name not in self.tasks, task.name
-        self.tasks[task.name] = task
-        return task
-
-
 def make_plan(study: Study, *, machine: Machine, workspace: Path) -> Plan:
     """The tasks of `study`; reads the source's bytes unless their listing is known from before.
 
@@ -109,8 +42,9 @@ def make_plan(study: Study, *, machine: Machine, workspace: Path) -> Plan:
         SourceError: the source can't be listed.
         InputError: a checkpoint is not there.
     """
-    builder = _Builder(StepCache(workspace / "steps"))
-    ingested = _add_ingest(builder, study, workspace=workspace)
+    builder = Builder(StepCache(workspace / "steps"))
+    ingested = add_ingest(builder, study, data=study.data, workspace=workspace)
+    alike = add_duplicates(builder, study, upstream={"ingest": ingested})
     file = expand(study.split.file) if study.split.file else None
     split_task = builder.add(
         "split",
@@ -120,10 +54,17 @@ def make_plan(study: Study, *, machine: Machine, workspace: Path) -> Plan:
             file_content=digest_of_file(file) if file else "",
             seed=seed_from(study.seed, "split"),
         ),
-        upstream={"ingest": ingested},
+        upstream={"ingest": ingested, **alike},
         files={"file": file} if file else {},
     )
     both = {"ingest": ingested, "split": split_task}
+    pool_tasks = add_pool(builder, study, upstream=both, workspace=workspace)
+    audited = builder.add(
+        "audit",
+        config=audit.Config(audit=study.audit, draws=_draws(study)),
+        upstream={**both, **alike, **pool_tasks},
+    )
+    seen = {"ingest": pool_tasks["pretraining"], "split": pool_tasks["pool"]} if pool_tasks else both
     numerics = Numerics(device=machine.device, precision=machine.precision)
     checkpoints = {
         arm: find_checkpoint(options, arm=arm, tracking=study.tracking, workspace=workspace)
@@ -137,8 +78,10 @@ def make_plan(study: Study, *, machine: Machine, workspace: Path) -> Plan:
             arm=arm,
             number=number,
             numerics=numerics,
-            upstream=both,
+            # An arm that trains nothing has nothing to do with other images.
+            upstream=both if isinstance(study.pretrain.arms[arm], NoneOptions | CheckpointOptions) else seen,
             checkpoint=checkpoints.get(arm),
+            gate=audited,
         )
         for number in range(study.pretrain.seeds)
         for arm in study.pretrain.arms
@@ -168,38 +111,21 @@ def make_plan(study: Study, *, machine: Machine, workspace: Path) -> Plan:
     )
 
 
-def _add_ingest(builder: _Builder, study: Study, *, workspace: Path) -> Task:
-    from medtrimix.ingest.pseudonym import Pseudonyms, load_or_create_secret
+def _draws(study: Study) -> tuple[audit.Draw, ...]:
+    """Every labelled subset of the study."""
+    return tuple(
+        audit.Draw(budget=budget, seed=_label_seed(study, number))
+        for budget in study.learn.label_budgets
+        for number in range(study.learn.seeds_of(budget))
+    )
 
-    pseudonyms = Pseudonyms(load_or_create_secret())
-    neutral = study.data.model_copy(
-        update={"source": "phantom" if study.data.source == "phantom" else "external", "labels": None}
-    )
-    if study.data.source == "phantom":
-        made = builder.add(
-            "phantom", config=phantom.Config(options=study.phantom, seed=seed_from(study.seed, "phantom"))
-        )
-        folder = builder.folder(made)
-        return builder.add(
-            "ingest",
-            config=ingest.Config(options=neutral, content="", secret_id=pseudonyms.key_id),
-            files={"source": phantom.export_folder(folder), "labels": phantom.labels_file(folder)},
-            after=(made,),
-        )
-    data = study.data.model_copy(
-        update={
-            "source": str(expand(study.data.source)),
-            "labels": str(expand(study.data.labels)) if study.data.labels else None,
-        }
-    )
-    files = {"source": Path(data.source)} | ({"labels": Path(data.labels)} if data.labels else {})
-    content = source_content(data, pseudonyms=pseudonyms, workspace=workspace)
-    config = ingest.Config(options=neutral, content=content, secret_id=pseudonyms.key_id)
-    return builder.add("ingest", config=config, files=files)
+
+def _label_seed(study: Study, number: int) -> int:
+    return seed_from(study.seed, "labels", number)
 
 
 def _add_pretrain(
-    builder: _Builder,
+    builder: Builder,
     study: Study,
     *,
     arm: str,
@@ -207,6 +133,7 @@ def _add_pretrain(
     numerics: Numerics,
     upstream: Mapping[str, Task],
     checkpoint: Checkpoint | None,
+    gate: Task,
 ) -> Task:
     shared, compute = study.pretrain, study.compute
     # The same for every arm: same first weights, same order of images. The first has no number, so that asking for
@@ -236,11 +163,11 @@ def _add_pretrain(
     )
     labels: dict[str, str | int] = {"arm": arm, **({"pretrain_seed": number} if study.pretrain.seeds > 1 else {})}
     files = {"weights": checkpoint.stem} if checkpoint else {}
-    return builder.add("pretrain", config=config, labels=labels, upstream=upstream, files=files)
+    return builder.add("pretrain", config=config, labels=labels, upstream=upstream, files=files, gate=gate)
 
 
 def _add_cells(
-    builder: _Builder,
+    builder: Builder,
     study: Study,
     *,
     upstream: Mapping[str, Task],
@@ -269,7 +196,7 @@ def _add_cells(
             augment=study.learn.augment,
             budget=budget,
             realistic_validation=study.learn.realistic_validation,
-            label_seed=seed_from(study.seed, "labels", label_seed),
+            label_seed=_label_seed(study, label_seed),
             seed=seed_from(study.seed, "learn", label_seed),
             numerics=numerics,
         )

@@ -18,7 +18,8 @@ from medtrimix.errors import Interrupted, MedtrimixError, StepFailed
 from medtrimix.pipeline import worker
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.code import digest_of_code
-from medtrimix.pipeline.plan import Plan, Task
+from medtrimix.pipeline.graph import Task
+from medtrimix.pipeline.plan import Plan
 from medtrimix.steps.context import PROGRESS, read_warning
 
 _POLL_S = 0.25

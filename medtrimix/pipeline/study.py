@@ -46,6 +46,10 @@ def _each_once(values: tuple[Any, ...], *, names: list[str]) -> tuple[Any, ...]:
 
 PartColumn = Literal["site", "device", "modality", "encoding", "orientation", "spacing_origin", "flags"]
 """Columns of the index that hold pseudonyms or defined terms, never what a person wrote."""
+
+STORED_ALIKE = ("image_size", "channels", "volume", "fit", "ct_window")
+"""Keys of `data` that hold for `pretrain.data` as well, unless it says otherwise."""
+
 Name = Annotated[str, AfterValidator(_plain_name)]
 LabelSeeds = Annotated[int, Field(ge=1)]
 
@@ -54,6 +58,8 @@ class PretrainOptions(Config):
     """Pretraining without labels: what all arms share, and the arms.
 
     Attributes:
+        data: other images to pretrain on than those that are learned from, without need of labels; how they are stored
+            follows the study's own `data` (`STORED_ALIKE`). null: the train side of the study's own images.
         image_budget: images through the encoder, the same for every arm.
         epochs: passes over the training images instead, the same for every arm, however many passes through the
             encoder its method needs.
@@ -68,6 +74,7 @@ class PretrainOptions(Config):
             the run.
     """
 
+    data: DataOptions | None = None
     encoder: EncoderOptions = EncoderOptions()
     augment: AugmentOptions = AugmentOptions()
     batch_size: int = Field(default=256, ge=2)
@@ -210,6 +217,26 @@ class Study(Config):
     compute: ComputeOptions = ComputeOptions()
     tracking: TrackingOptions = TrackingOptions()
 
+    @property
+    def pretrain_data(self) -> DataOptions | None:
+        """`pretrain.data` with what it leaves to `data`; None without it."""
+        own = self.pretrain.data
+        if own is None:
+            return None
+        taken = {name: getattr(self.data, name) for name in STORED_ALIKE if name not in own.model_fields_set}
+        return own.model_copy(update=taken)
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Self:
+        other = self.pretrain_data
+        if other is not None and other.stored_shape != self.data.stored_shape:
+            shapes = [" x ".join(map(str, data.stored_shape)) for data in (other, self.data)]
+            raise ValueError(
+                f"pretrain.data would be stored as {shapes[0]} and data as {shapes[1]} (channels first), but one "
+                "encoder takes both; leave image_size, channels and volume out of pretrain.data to have those of data"
+            )
+        return self
+
     @model_validator(mode="after")
     def _can_be_compiled(self) -> Self:
         """torch.compile doesn't see hooks that come and go, by which feature maps are mixed."""
@@ -240,23 +267,25 @@ def _missing_files(document: Document) -> tuple[Problem, ...]:
     The path itself is not repeated: folder names of hospitals can name patients.
     """
     problems = []
-    for section, key, what in (
-        ("data", "source", "folder or file"),
-        ("data", "labels", "file"),
-        ("split", "file", "file"),
+    for place, what in (
+        (("data", "source"), "folder or file"),
+        (("data", "labels"), "file"),
+        (("pretrain", "data", "source"), "folder or file"),
+        (("pretrain", "data", "labels"), "file"),
+        (("split", "file"), "file"),
     ):
-        values = document.data.get(section)
-        text = values.get(key) if isinstance(values, dict) else None
+        text: Any = document.data
+        for key in place:
+            text = text.get(key) if isinstance(text, dict) else None
         if not isinstance(text, str) or text == "phantom":
             continue
         if key == "source" and text.startswith(SERVICE):
-            problems += _wrong_address(text, line=document.line((section, key)))
+            problems += _wrong_address(text, place=place, line=document.line(place))
             continue
         if expand(text).is_file() or (expand(text).exists() and what != "file"):
             continue
         hint = " (MEDTRIMIX_DATA, or ./data when it is not set, is expanded)" if "${MEDTRIMIX_DATA}" in text else ""
-        line = document.line((section, key))
-        problems.append(Problem(line, f"{section}.{key}", f"there is no such {what}{hint}"))
+        problems.append(Problem(document.line(place), ".".join(place), f"there is no such {what}{hint}"))
     return tuple(problems)
 
 
@@ -284,10 +313,10 @@ def _unusable_checkpoints(document: Document, study: Study | None) -> tuple[Prob
     return tuple(problems)
 
 
-def _wrong_address(source: str, *, line: int) -> list[Problem]:
+def _wrong_address(source: str, *, place: tuple[str, ...], line: int) -> list[Problem]:
     """What can be said of a service's address without asking the service."""
     try:
         parse_service(source)
     except SourceError as error:
-        return [Problem(line, "data.source", f"{error.what} {error.fix}")]
+        return [Problem(line, ".".join(place), f"{error.what} {error.fix}")]
     return []

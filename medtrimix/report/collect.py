@@ -20,10 +20,11 @@ from medtrimix.data.store import ArrayStore
 from medtrimix.ingest.options import SERVICE
 from medtrimix.methods.options import MLFLOW_RUN
 from medtrimix.pipeline.cache import StepCache
-from medtrimix.pipeline.plan import Plan, Task
+from medtrimix.pipeline.graph import Task
+from medtrimix.pipeline.plan import Plan
 from medtrimix.pipeline.study import Study as StudyFile
+from medtrimix.report.audit import audit_checks
 from medtrimix.report.study import (
-    AuditCheck,
     CellRow,
     Cohort,
     Collapse,
@@ -34,7 +35,8 @@ from medtrimix.report.study import (
     Timing,
     ViewSheet,
 )
-from medtrimix.steps import evaluate, ingest, learn, pretrain, split
+from medtrimix.report.wording import count
+from medtrimix.steps import audit, evaluate, ingest, learn, pretrain, split
 from medtrimix.steps.context import CURVES, RECORD, read_warning
 from medtrimix.training.health import UNTRAINED, WATCHED
 
@@ -52,6 +54,9 @@ def masked_config(study: StudyFile) -> str:
     """The pipeline file as YAML, with everything that can say where the data or the server is left out."""
     values = study.model_dump(mode="json")
     values["data"]["source"] = source_kind(study.data.source)
+    if study.pretrain.data is not None:
+        own = values["pretrain"]["data"]
+        own.update(source=source_kind(own["source"]), labels=_MASK if own["labels"] else None)
     for arm in values["pretrain"]["arms"].values():
         if not arm.get("weights", MLFLOW_RUN).startswith(MLFLOW_RUN):
             arm["weights"] = _MASK
@@ -109,7 +114,7 @@ class _Collector:
             digest=plan.digest,
             classes=self._store.classes,
             cohort=self._cohort(),
-            audit=_audit_checks(read_json(split.audit_file(self._split)), on_leak=plan.study.audit.on_leak),
+            audit=audit_checks(read_json(audit.audit_file(self._folder(plan.of_step("audit")[0])))),
             cells=tuple(self._cell(task) for task in tasks),
             predictions=tuple(self._prediction(task) for task in tasks),
             loss_curves=tuple(self._loss_curve(task) for task in trained),
@@ -169,7 +174,16 @@ class _Collector:
             encodings={str(name): int(count) for name, count in index["encoding"].value_counts().items()},
             splits=tuple(_split_count(side, rows=index[index["side"] == side]) for side in sides),
             image=f"{' x '.join(map(str, size))}, {_COLOURS.get(channels, f'{channels} channels')}",
+            pretraining=self._pretraining(),
         )
+
+    def _pretraining(self) -> str:
+        data = self._plan.study.pretrain.data
+        if data is None:
+            return ""
+        seen = read_json(self._folder(self._plan.of_step("pool")[0]) / RECORD)["metrics"]
+        amount = f"{count(int(seen['images']), 'image')} of {count(int(seen['patients']), 'patient')}"
+        return f"{amount} ({source_kind(data.source)})"
 
     def _loss_curve(self, task: Task) -> LossCurve:
         lines = [json.loads(line) for line in (self._folder(task) / CURVES).read_text().splitlines()]
@@ -222,23 +236,3 @@ def _split_count(side: str, *, rows: pd.DataFrame) -> SplitCount:
         patients=int(rows["patient_id"].nunique()),
         by_class={str(name): int(count) for name, count in rows["label"].value_counts().sort_index().items()},
     )
-
-
-def _audit_checks(report: dict[str, Any], *, on_leak: str) -> tuple[AuditCheck, ...]:
-    """The audit's findings by kind, questions first."""
-    questions = {
-        "same_patient": "Patients on two sides of the split",
-        "same_pixels": "Identical pictures on two sides of the split",
-        "pretrained_patient": "Patients of val or test seen in pretraining",
-        "pretrained_pixels": "Pictures of val or test seen in pretraining",
-    }
-    counts = {kind: sum(finding["kind"] == kind for finding in report["findings"]) for kind in questions}
-    checks = [
-        AuditCheck(question, counts[kind], "the study went on (on_leak: warn)" if counts[kind] else "")
-        for kind, question in questions.items()
-    ]
-    dropped = report["images"]["dropped"]
-    if on_leak == "drop":
-        action = "left out of training and validation" if dropped else ""
-        checks.append(AuditCheck("Copies of pictures of a more protected side", dropped, action))
-    return tuple(checks)

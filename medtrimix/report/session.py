@@ -9,19 +9,22 @@ from pathlib import Path
 
 from medtrimix.config.digest import digest_of
 from medtrimix.config.files import read_json
-from medtrimix.errors import Interrupted
+from medtrimix.errors import Interrupted, LeakageError
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.plan import Plan
 from medtrimix.pipeline.published import mark_published, results_folder
+from medtrimix.report.audit import LEAK, write_audit
 from medtrimix.report.collect import collect
 from medtrimix.report.publish import publish
 from medtrimix.report.quality import write_quality
 from medtrimix.report.study import Study
 from medtrimix.report.track import Recording
+from medtrimix.report.wording import count
 from medtrimix.report.write import write_report
-from medtrimix.steps import ingest, split
+from medtrimix.steps import audit, ingest, split
 from medtrimix.tracking.connection import sqlite_uri
 from medtrimix.tracking.dataset import DatasetCard
+from medtrimix.tracking.record import RunRecord
 from medtrimix.tracking.store import Tracker
 
 
@@ -51,7 +54,10 @@ def published(plan: Plan, *, workspace: Path, done: frozenset[str]) -> Iterator[
         _write_quality(plan, workspace=workspace)
         tracker.log_dataset(recording.parent_id, _dataset(study, plan=plan, workspace=workspace))
         publish(study, files=files, tracker=tracker, parent_id=recording.parent_id)
+        _publish_audit(plan, workspace=workspace, tracker=tracker, parent_id=recording.parent_id)
     except BaseException as error:
+        if isinstance(error, LeakageError):
+            _publish_audit(plan, workspace=workspace, tracker=tracker, parent_id=recording.parent_id)
         stopped = isinstance(error, Interrupted | KeyboardInterrupt)
         tracker.finish(recording.parent_id, "KILLED" if stopped else "FAILED")
         raise
@@ -74,6 +80,16 @@ def _write_quality(plan: Plan, *, workspace: Path) -> None:
         verdicts=read_json(ingest.verdicts_file(folder)),
         out=results_folder(plan, workspace=workspace) / "quality.html",
     )
+
+
+def _publish_audit(plan: Plan, *, workspace: Path, tracker: Tracker, parent_id: str) -> None:
+    """The audit's page and facts, beside the results and in MLflow; a refused study has them too."""
+    folder = StepCache(workspace / "steps").folder("audit", key=plan.of_step("audit")[0].key)
+    report = read_json(audit.audit_file(folder))
+    for file in write_audit(report, name=plan.study.name, out=results_folder(plan, workspace=workspace)):
+        tracker.log_artifacts(parent_id, file, folder="report")
+    if report["findings"]:
+        tracker.log_record(parent_id, RunRecord(tags={LEAK: count(len(report["findings"]), "leak")}))
 
 
 def _dataset(study: Study, *, plan: Plan, workspace: Path) -> DatasetCard:

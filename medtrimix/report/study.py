@@ -83,6 +83,8 @@ class Cohort:
         encodings: transfer syntax or file format -> images.
         splits: train, val, test.
         image: size and channels as stored, "64 x 64, grey".
+        pretraining: of other data to pretrain on, what and how much it is, "1,000 images of 682 patients (folder)"; ""
+            without such data.
     """
 
     source: str
@@ -90,15 +92,24 @@ class Cohort:
     encodings: Mapping[str, int]
     splits: tuple[SplitCount, ...]
     image: str
+    pretraining: str = ""
 
 
 @dataclass(frozen=True)
 class AuditCheck:
-    """One question of the leakage audit; `findings` counts what was found, `action` says what was done about it."""
+    """One question of the leakage audit.
+
+    Attributes:
+        question: what was looked for.
+        findings: how many were found.
+        action: what was done about it.
+        leak: whether what was found makes results look better than they are.
+    """
 
     question: str
     findings: int
     action: str = ""
+    leak: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from medtrimix.errors import MedtrimixError
 from medtrimix.nets.card import encoder_files
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.checkpoint import ENCODER
-from medtrimix.pipeline.plan import Plan, Task
+from medtrimix.pipeline.graph import Task
+from medtrimix.pipeline.plan import Plan
 from medtrimix.report.collect import environment, source_kind
 from medtrimix.steps import pretrain
 from medtrimix.steps.context import CURVES, RECORD, read_warning

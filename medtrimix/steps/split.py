@@ -1,4 +1,4 @@
-"""Who is in train, val and test, and the proof that nobody is in two of them."""
+"""Who is in train, val and test."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medtrimix.config import model
-from medtrimix.config.files import replacing, write_json
+from medtrimix.config.files import replacing
 from medtrimix.data.options import AuditOptions, SplitOptions
-from medtrimix.steps import ingest
+from medtrimix.steps import duplicates, ingest
 from medtrimix.steps.context import Context
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Config(model.Config):
-    """How to split and how strictly to audit.
+    """How to split, and what happens to copies on two sides.
 
     Attributes:
         file_content: digest of the frozen split's file, empty without one.
@@ -33,9 +33,10 @@ class Config(model.Config):
 
 @dataclass(frozen=True)
 class Inputs:
-    """Folder of `ingest`; the frozen split's file if there is one."""
+    """Folders of `ingest` and `duplicates`; the frozen split's file if there is one."""
 
     ingest: Path
+    duplicates: Path | None = None
     file: Path | None = None
 
 
@@ -52,31 +53,26 @@ def frozen_file(folder: Path) -> Path:
     return folder / "frozen.csv"
 
 
-def audit_file(folder: Path) -> Path:
-    """JSON: what the leakage audit looked at and found."""
-    return folder / "audit.json"
-
-
 def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
-    """Splits by patient, drops leaking copies if asked to, audits the result and stops if it leaks."""
-    from medtrimix.data.audit import audit, require_clean, without_copies
-    from medtrimix.data.split import split_by_patient
+    """Splits by patient and by picture, and drops leaking copies if asked to; the step `audit` looks at the result."""
+    from medtrimix.data.audit import COLUMNS, DROPPED, without_copies
+    from medtrimix.data.split import SIDES, split_by_patient
     from medtrimix.data.store import ArrayStore
 
     store = ArrayStore.open(ingest.store_folder(inputs.ingest))
-    index = store.columns("sample_id", "patient_id", "label", "split", "pixel_sha256")
+    index = store.columns(*COLUMNS)
     options = config.split.model_copy(update={"file": str(inputs.file) if inputs.file else None})
-    side_N = split_by_patient(index, options=options, seed=config.seed)
-    side_N = without_copies(index, side_N, options=config.audit)
-    report = audit(index, side_N, (side_N == "train").to_numpy().nonzero()[0])
-    write_json(audit_file(out), report.to_json())
-    require_clean(report, options=config.audit)
+    near = duplicates.load_pairs(inputs.duplicates) if inputs.duplicates else None
+    side_N = split_by_patient(index, options=options, seed=config.seed, near=near)
+    side_N = without_copies(index, side_N, options=config.audit, near=near)
     with replacing(split_file(out)) as temporary:
         index[["sample_id", "patient_id"]].assign(split=side_N).to_csv(temporary, index=False)
     with replacing(frozen_file(out)) as temporary:
         _frozen(index, side_N).to_csv(temporary, index=False)
-    context.recorder.metrics.update({f"images_{side}": count for side, count in report.images.items()})
-    context.recorder.metrics.update({f"patients_{side}": count for side, count in report.patients.items()})
+    for side in (*SIDES, DROPPED):
+        members = index[side_N == side]
+        context.recorder.metrics[f"images_{side}"] = len(members)
+        context.recorder.metrics[f"patients_{side}"] = members["patient_id"].nunique()
 
 
 def _frozen(index: pd.DataFrame, side_N: pd.Series[str]) -> pd.DataFrame:
@@ -88,10 +84,15 @@ def _frozen(index: pd.DataFrame, side_N: pd.Series[str]) -> pd.DataFrame:
     return table[table["split"] != "dropped"].drop_duplicates().sort_values("pixel_sha256")
 
 
-def rows_of_side(folder: Path, side: str) -> npt.NDArray[np.int64]:
-    """Rows of the store that are in `train`, `val`, `test` or `dropped`, ascending."""
+def load_sides(folder: Path) -> pd.Series[str]:
+    """`train`, `val`, `test` or `dropped` for each row of the store."""
     import pandas as pd
 
-    side_N = pd.read_csv(split_file(folder), usecols=["split"])["split"].to_numpy()
-    rows: npt.NDArray[np.int64] = (side_N == side).nonzero()[0]
+    side_N: pd.Series[str] = pd.read_csv(split_file(folder), usecols=["split"], dtype=str)["split"]
+    return side_N
+
+
+def rows_of_side(folder: Path, side: str) -> npt.NDArray[np.int64]:
+    """Rows of the store that are in `train`, `val`, `test` or `dropped`, ascending."""
+    rows: npt.NDArray[np.int64] = (load_sides(folder) == side).to_numpy().nonzero()[0]
     return rows

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
-from medtrimix.steps import embed, evaluate, ingest, learn, phantom, pretrain, split
+from medtrimix.steps import audit, duplicates, embed, evaluate, ingest, learn, phantom, pool, pretrain, split
 from medtrimix.steps.context import Context
 
 STEPS: dict[str, ModuleType] = {
     "phantom": phantom,
     "ingest": ingest,
+    "duplicates": duplicates,
     "split": split,
+    "pool": pool,
+    "audit": audit,
     "pretrain": pretrain,
     "embed": embed,
     "learn": learn,

@@ -13,7 +13,7 @@ from cohorts import cohorts, index_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from medtrimix.data.audit import DROPPED, AuditReport, audit, require_clean, without_copies
+from medtrimix.data.audit import DROPPED, AuditReport, Pretraining, audit, require_clean, without_copies
 from medtrimix.data.options import AuditOptions, SplitOptions
 from medtrimix.data.split import SIDES, split_by_patient
 from medtrimix.errors import InputError, LeakageError
@@ -37,7 +37,7 @@ def test_a_split_of_our_own_is_clean_and_loses_nothing(index: pd.DataFrame, seed
     except InputError:
         assume(False)
     pd.testing.assert_series_equal(without_copies(index, split, options=DROP), split)
-    report = audit(index, split, train_rows(split))
+    report = audit(index, split, Pretraining.inside(index, train_rows(split)))
     require_clean(report, options=FAIL)
     assert sum(report.images.values()) == len(index)
 
@@ -51,14 +51,14 @@ def test_whatever_the_split_no_copy_is_left_after_dropping(index: pd.DataFrame, 
     )
     split = index["patient_id"].map(side_of)
     after = without_copies(index, split, options=DROP)
-    require_clean(audit(index, after, train_rows(after)), options=FAIL)
+    require_clean(audit(index, after, Pretraining.inside(index, train_rows(after))), options=FAIL)
     assert (after[split == "test"] == "test").all()
     assert ((after == split) | (after == DROPPED)).all()
 
 
 def test_the_same_picture_on_two_sides_is_found_and_named() -> None:
     index = index_of(["p1", "p2", "p3"], ["a", "a", "b"], pixels=["x", "x", "y"])
-    report = audit(index, pd.Series(["train", "test", "val"]), [])
+    report = audit(index, pd.Series(["train", "test", "val"]), Pretraining.inside(index, []))
     assert kinds(report) == ["same_pixels"]
     assert report.findings[0].sides == ("test", "train")
     assert report.findings[0].patients == ("p1", "p2")
@@ -68,9 +68,11 @@ def test_the_same_picture_on_two_sides_is_found_and_named() -> None:
 def test_the_same_patient_on_two_sides_stops_the_run_even_when_copies_are_dropped() -> None:
     index = index_of(["p1", "p1", "p3"], ["a", "a", "b"], pixels=["x", "x", "y"])
     split = without_copies(index, pd.Series(["train", "test", "val"]), options=DROP)
-    report = audit(index, split, [])
+    report = audit(index, split, Pretraining.inside(index, []))
     assert kinds(report) == ["same_patient", "same_pixels"]
-    with pytest.raises(LeakageError, match=r"1 same_patient, 1 same_pixels.*patient p1, images s0001 and s0000"):
+    with pytest.raises(
+        LeakageError, match=r"1 same_patient, 1 same_pixels[\s\S]*patient p1, images s0001, s0000, in test and train"
+    ):
         require_clean(report, options=DROP)
     require_clean(report, options=WARN)
 
@@ -101,12 +103,12 @@ def test_test_is_protected_more_than_val_and_val_more_than_train() -> None:
 def test_pretraining_must_not_touch_val_or_test(pretrained: list[int], expected: list[str]) -> None:
     index = index_of(["p0", "p1", "p2", "p3", "p3"], ["a", "a", "", "", "b"], pixels=["v", "x", "x", "y", "z"])
     split = pd.Series(["train", "test", DROPPED, DROPPED, "val"])
-    assert kinds(audit(index, split, pretrained)) == expected
+    assert kinds(audit(index, split, Pretraining.inside(index, pretrained))) == expected
 
 
 def test_the_report_is_json_and_counts() -> None:
     index = index_of(["p1", "p1", "p2", "p3", "p4"], ["a", "b", "a", "b", ""], pixels=["x", "x", "y", "y", "y"])
-    report = audit(index, pd.Series(["train", "train", "test", "val", DROPPED]), [0, 1])
+    report = audit(index, pd.Series(["train", "train", "test", "val", DROPPED]), Pretraining.inside(index, [0, 1]))
     read = json.loads(json.dumps(report.to_json()))
     assert read["images"] == {"train": 2, "val": 1, "test": 1, "dropped": 1}
     assert read["patients"] == {"train": 1, "val": 1, "test": 1, "dropped": 1}
@@ -114,7 +116,13 @@ def test_the_report_is_json_and_counts() -> None:
     assert read["repeated_pictures"] == 1
     assert read["contradicting_pictures"] == 2
     assert read["findings"] == [
-        {"kind": "same_pixels", "sides": ["test", "val"], "patients": ["p2", "p3"], "samples": ["s0002", "s0003"]}
+        {
+            "kind": "same_pixels",
+            "sides": ["test", "val"],
+            "patients": ["p2", "p3"],
+            "samples": ["s0002", "s0003"],
+            "likeness": 1.0,
+        }
     ]
 
 
@@ -126,7 +134,7 @@ def test_pneumoniamnist_has_eight_pictures_in_train_and_val(real_data: Path) -> 
     index = index_of([f"p{row}" for row in range(len(rows))], ["a"] * len(rows), split=[side for side, _ in rows])
     index["pixel_sha256"] = [digest for _, digest in rows]
     official = index["split"]
-    assert kinds(audit(index, official, [])) == ["same_pixels"] * 8
+    assert kinds(audit(index, official, Pretraining.inside(index, []))) == ["same_pixels"] * 8
     after = without_copies(index, official, options=DROP)
     assert after.value_counts().to_dict() == {"train": 4698, "test": 624, "val": 524, DROPPED: 10}
-    assert audit(index, after, train_rows(after)).findings == ()
+    assert audit(index, after, Pretraining.inside(index, train_rows(after))).findings == ()
