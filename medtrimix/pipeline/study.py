@@ -173,6 +173,12 @@ class ComputeOptions(Config):
         return self
 
 
+class ReportOptions(Config):
+    """The report: `examples` shows a few validation images, which are pictures of patients."""
+
+    examples: bool = True
+
+
 class Study(Config):
     """One pipeline file.
 
@@ -194,6 +200,7 @@ class Study(Config):
     learn: LearnOptions = LearnOptions()
     evaluate: EvaluateOptions = EvaluateOptions()
     compute: ComputeOptions = ComputeOptions()
+    report: ReportOptions = ReportOptions()
     tracking: TrackingOptions = TrackingOptions()
 
     @model_validator(mode="after")

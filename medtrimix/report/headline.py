@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from medtrimix.report.efficiency import LabelsNeeded, efficiencies
-from medtrimix.report.study import UNTRAINED, Study
+from medtrimix.report.efficiency import efficiencies
+from medtrimix.report.study import UNTRAINED, LabelsNeeded, Study
 from medtrimix.report.summary import SummaryRow, cells_of, control, paired, summarise
 from medtrimix.report.wording import (
     METHOD_TITLES,

@@ -92,11 +92,19 @@ class Cohort:
 
 @dataclass(frozen=True)
 class AuditCheck:
-    """One question of the leakage audit; `findings` counts what was found, `action` says what was done about it."""
+    """One question of the leakage audit.
+
+    Attributes:
+        question: what was looked for.
+        findings: how often it was found.
+        action: what was done about it.
+        went_on: whether the study went on with it, which makes its numbers doubtful.
+    """
 
     question: str
     findings: int
     action: str = ""
+    went_on: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from medtrimix.nets.card import encoder_files
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.checkpoint import ENCODER
 from medtrimix.pipeline.plan import Plan, Task
-from medtrimix.report.collect import environment, source_kind
+from medtrimix.report.cohort import source_kind
+from medtrimix.report.collect import environment
 from medtrimix.steps import pretrain
 from medtrimix.steps.context import CURVES, RECORD, read_warning
 from medtrimix.tracking.record import CurvePoint, RunRecord
