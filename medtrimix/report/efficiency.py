@@ -63,7 +63,8 @@ def crossings(labels_B: npt.ArrayLike, behind_BR: npt.ArrayLike) -> Floats:
     Returns:
         The smallest budget where it never was behind, infinity where it still is at the largest.
     """
-    log_B = np.log(np.asarray(labels_B, dtype=np.float64))
+    size_B = np.asarray(labels_B, dtype=np.float64)
+    log_B = np.log(size_B)
     falling_BR = _never_rising(np.asarray(behind_BR, dtype=np.float64))
     reached_BR = falling_BR <= 0
     draw_R = np.arange(falling_BR.shape[1])
@@ -73,6 +74,7 @@ def crossings(labels_B: npt.ArrayLike, behind_BR: npt.ArrayLike) -> Floats:
     drop_R = high_R - low_R
     share_R = np.divide(high_R, drop_R, out=np.zeros_like(drop_R), where=drop_R > 0)
     crossing_R = np.exp(log_B[before_R] + share_R * (log_B[after_R] - log_B[before_R]))
+    crossing_R = np.where(reached_BR[0], size_B[0], crossing_R)  # exactly, so that it can be told from a crossing
     return np.where(reached_BR.any(axis=0), crossing_R, math.inf)
 
 

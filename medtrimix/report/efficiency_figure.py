@@ -45,14 +45,13 @@ def _panel(panel: Axes, found: list[Efficiency], *, study: Study) -> None:
     ends = np.array([floor, ceiling])
     for factor in _FACTORS:
         panel.plot(ends, ends * factor, color=INK if factor == 1 else FAINT, linewidth=0.9)
-        if factor * floor < needed.most:
+        if factor * floor < needed.most / 1.5:
             text = "no gain" if factor == 1 else f"{factor}x fewer labels"
             panel.text(floor * 1.06, floor * factor * 1.12, text, color="#666666", fontsize=7, va="bottom")
-    for level, text in ((needed.most, "more than were tried"), (needed.fewest, "that many or fewer")):
+    for level in (needed.fewest, needed.most):
         panel.axhline(level, color=FAINT, linewidth=0.9, linestyle=":")
-        above = level == needed.most
-        place = level * (1.06 if above else 0.94)
-        panel.text(ceiling, place, text, color="#666666", fontsize=7, ha="right", va="bottom" if above else "top")
+    panel.text(floor * 1.06, needed.most * 1.1, "more than were tried", color="#666666", fontsize=7, va="bottom")
+    panel.text(ceiling, needed.fewest * 0.94, "that many or fewer", color="#666666", fontsize=7, ha="right", va="top")
     arms = {arm: look for arm, look in looks(study).items() if any(one.arm == arm for one in found)}
     for place, (arm, look) in enumerate(arms.items()):
         own = [one for one in found if one.arm == arm]
@@ -65,7 +64,7 @@ def _panel(panel: Axes, found: list[Efficiency], *, study: Study) -> None:
         panel.vlines(x_B, low_B, high_B, color=look.colour, linewidth=1.4, alpha=0.7)
         panel.plot(x_B, value_B, look.line, color=look.colour, linewidth=0.7, alpha=0.6)
         panel.plot(x_B, value_B, look.marker, color=look.colour, markersize=5.5, label=look.title)
-    panel.set(xscale="log", yscale="log", xlim=(floor, ceiling), ylim=(floor, ceiling))
+    panel.set(xscale="log", yscale="log", xlim=(floor, ceiling), ylim=(floor, ceiling * 1.25))
     labels = sorted({one.n_labels for one in found})
     for axis in (panel.xaxis, panel.yaxis):
         axis.set_major_locator(mpl.ticker.FixedLocator(labels))
