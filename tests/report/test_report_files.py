@@ -25,9 +25,9 @@ from medtrimix.report.note import markdown_note
 from medtrimix.report.page import page
 from medtrimix.report.panels import contact_sheet
 from medtrimix.report.roc import roc_curves
-from medtrimix.report.study import AuditCheck, Study
+from medtrimix.report.study import AuditCheck, LabelsNeeded, Study
 from medtrimix.report.tables import write_csv, write_results
-from medtrimix.report.wording import interval, signed_interval
+from medtrimix.report.wording import interval, labels_needed, signed_interval
 from medtrimix.report.write import ReportFiles, write_report
 
 FIGURES = (
@@ -209,6 +209,10 @@ def test_the_page_shows_the_numbers_of_the_json(files: ReportFiles) -> None:
     for gap in facts["differences"]:
         assert signed_interval(estimate(gap)) in shown
     assert interval(estimate(facts["majority_class_accuracy"])) in files.html.read_text()
+    assert len(facts["label_efficiency"]) == 21
+    for row in facts["label_efficiency"]:
+        ends = [math.inf if row[key] is None else row[key] for key in ("value", "low", "high")]
+        assert labels_needed(LabelsNeeded(*ends, fewest=row["fewest"], most=row["most"])) in shown
 
 
 def test_undefined_numbers_are_null_and_empty(study: Study, tmp_path: Path) -> None:
