@@ -104,7 +104,7 @@ def make_plan(study: Study, *, machine: Machine, workspace: Path) -> Plan:
         tasks=tasks,
         digest=digest_of(
             {
-                "study": study.model_dump(mode="json", include={"name", "description", "tracking"}),
+                "study": study.model_dump(mode="json", include={"name", "description", "report", "tracking"}),
                 "tasks": [t.key for t in tasks],
             }
         ),

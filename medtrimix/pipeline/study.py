@@ -194,6 +194,12 @@ class ComputeOptions(Config):
         return self
 
 
+class ReportOptions(Config):
+    """The report: `examples` shows a few validation images, which are pictures of patients."""
+
+    examples: bool = True
+
+
 class Study(Config):
     """One pipeline file.
 
@@ -215,6 +221,7 @@ class Study(Config):
     learn: LearnOptions = LearnOptions()
     evaluate: EvaluateOptions = EvaluateOptions()
     compute: ComputeOptions = ComputeOptions()
+    report: ReportOptions = ReportOptions()
     tracking: TrackingOptions = TrackingOptions()
 
     @property

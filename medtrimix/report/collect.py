@@ -11,38 +11,38 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from medtrimix import __version__
 from medtrimix.config.files import read_json
 from medtrimix.config.yaml import dump
 from medtrimix.data.store import ArrayStore
-from medtrimix.ingest.options import SERVICE
 from medtrimix.methods.options import MLFLOW_RUN
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.graph import Task
 from medtrimix.pipeline.plan import Plan
 from medtrimix.pipeline.study import Study as StudyFile
 from medtrimix.report.audit import audit_checks
+from medtrimix.report.cohort import cohort, source_kind
+from medtrimix.report.embedding import FEWEST, MAPS, glimpse, plane
+from medtrimix.report.examples import examples
 from medtrimix.report.study import (
     CellRow,
-    Cohort,
     Collapse,
+    EmbeddingMap,
+    Examples,
     LossCurve,
     Prediction,
-    SplitCount,
     Study,
     Timing,
     ViewSheet,
 )
 from medtrimix.report.wording import count
-from medtrimix.steps import audit, evaluate, ingest, learn, pretrain, split
+from medtrimix.steps import audit, embed, evaluate, ingest, learn, pretrain, split
 from medtrimix.steps.context import CURVES, RECORD, read_warning
 from medtrimix.training.health import UNTRAINED, WATCHED
 
 _PACKAGES = ("torch", "monai", "lightning", "numpy", "scikit-learn", "pydicom", "mlflow")
 _MASK = "(not recorded)"
-_COLOURS = {1: "grey", 3: "RGB"}
 
 
 def collect(plan: Plan, *, workspace: Path, cached: frozenset[str]) -> Study:
@@ -64,14 +64,6 @@ def masked_config(study: StudyFile) -> str:
         if values[section][key] is not None:
             values[section][key] = _MASK
     return dump(values)
-
-
-def source_kind(source: str) -> str:
-    """What kind of source it is, never its name."""
-    if source.startswith(SERVICE):
-        return "DICOMweb service"
-    kinds = {".csv": "manifest", ".parquet": "manifest", ".npz": "MedMNIST file"}
-    return source if source == "phantom" else kinds.get(Path(source).suffix.lower(), "folder")
 
 
 def environment(plan: Plan) -> dict[str, str]:
@@ -113,7 +105,13 @@ class _Collector:
             finished=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             digest=plan.digest,
             classes=self._store.classes,
-            cohort=self._cohort(),
+            cohort=cohort(
+                self._store,
+                split_folder=self._split,
+                verdicts=read_json(ingest.verdicts_file(self._ingest)),
+                source=source_kind(plan.study.data.source),
+                pretraining=self._pretraining(),
+            ),
             audit=audit_checks(read_json(audit.audit_file(self._folder(plan.of_step("audit")[0])))),
             cells=tuple(self._cell(task) for task in tasks),
             predictions=tuple(self._prediction(task) for task in tasks),
@@ -123,6 +121,8 @@ class _Collector:
             environment=environment(plan),
             timings=tuple(self._timings(cached)),
             collapses=tuple(self._collapses()),
+            embeddings=tuple(self._embeddings()),
+            examples=self._examples() if plan.study.report.examples else (),
         )
 
     def _folder(self, task: Task) -> Path:
@@ -163,19 +163,32 @@ class _Collector:
             patient_N=test.patient_N,
         )
 
-    def _cohort(self) -> Cohort:
-        side_N = pd.read_csv(split.split_file(self._split), usecols=["split"])["split"].to_numpy()
-        index = self._store.columns("encoding", "label", "patient_id").assign(side=side_N)
-        sides = [side for side in ("train", "val", "test", "dropped") if (index["side"] == side).any()]
-        channels, *size = self._store.image_shape
-        return Cohort(
-            source=source_kind(self._plan.study.data.source),
-            verdicts=read_json(ingest.verdicts_file(self._ingest)),
-            encodings={str(name): int(count) for name, count in index["encoding"].value_counts().items()},
-            splits=tuple(_split_count(side, rows=index[index["side"] == side]) for side in sides),
-            image=f"{' x '.join(map(str, size))}, {_COLOURS.get(channels, f'{channels} channels')}",
-            pretraining=self._pretraining(),
-        )
+    def _embeddings(self) -> list[EmbeddingMap]:
+        """Of the first pretraining of each arm, where a learner needed features."""
+        rows = glimpse(split.rows_of_side(self._split, "val"))
+        return [
+            EmbeddingMap(
+                arm=str(task.labels["arm"]),
+                place_N2=plane(embed.load_features(self._folder(task))[rows]),
+                target_N=self._store.targets(rows),
+            )
+            for task in self._plan.of_step("embed")[:MAPS]
+            if _pretrain_seed(task) == 0 and len(rows) > FEWEST
+        ]
+
+    def _examples(self) -> tuple[Examples, ...]:
+        """What the learner of the opening sentence says about val, in its first repetition."""
+        tasks = {
+            (task.labels["arm"], task.labels["strategy"], task.labels["budget"]): task
+            for task in reversed(self._plan.of_step("evaluate"))
+        }
+        options = self._plan.study
+        first = next(iter(options.pretrain.arms)), options.learn.strategies[0].strategy
+        smallest = min((task for key, task in tasks.items() if key[:2] == first), key=self._n_labels)
+        return examples(learn.load_predictions(self._learn_folder(smallest), side="val"), store=self._store)
+
+    def _n_labels(self, task: Task) -> int:
+        return int(read_json(self._learn_folder(task) / RECORD)["metrics"]["n_labels"])
 
     def _pretraining(self) -> str:
         data = self._plan.study.pretrain.data
@@ -227,12 +240,3 @@ def _watched(lines: list[dict[str, Any]], name: str) -> tuple[npt.NDArray[np.int
     """Images seen and values at the moments that have one."""
     own = [line for line in lines if name in line]
     return np.array([line["images"] for line in own], dtype=np.int64), np.array([line[name] for line in own])
-
-
-def _split_count(side: str, *, rows: pd.DataFrame) -> SplitCount:
-    return SplitCount(
-        split=side,
-        images=len(rows),
-        patients=int(rows["patient_id"].nunique()),
-        by_class={str(name): int(count) for name, count in rows["label"].value_counts().sort_index().items()},
-    )

@@ -1,75 +1,116 @@
 """The answer in plain sentences, by rules that were fixed before there were results.
 
-The sentence speaks of the smallest label budget, of the reference arm with the first strategy, and of the control: the
+They speak of the smallest label budget, of the reference arm with the first strategy, and of the control: the
 untrained arm, finetuned where that was done. Nothing is picked because its number is high.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from medtrimix.metrics.bootstrap import Estimate
-from medtrimix.report.study import UNTRAINED, CellRow, Study
-from medtrimix.report.summary import SummaryRow, paired, summarise
-from medtrimix.report.wording import METHOD_TITLES, arm_title, count, interval, signed_interval, strategy_title
+from medtrimix.report.efficiency import efficiencies
+from medtrimix.report.study import UNTRAINED, LabelsNeeded, Study
+from medtrimix.report.summary import SummaryRow, cells_of, control, paired, summarise
+from medtrimix.report.wording import (
+    METHOD_TITLES,
+    arm_title,
+    count,
+    interval,
+    labels_needed,
+    signed_interval,
+    strategy_title,
+)
 
 
 @dataclass(frozen=True)
 class Headline:
-    """The opening of the report; `verdict` is empty where there is nothing to compare with."""
+    """The opening of the report.
+
+    Attributes:
+        answer: what so few labels reach, and how many the control needs for the same.
+        verdict: the two at the same number of labels; empty where there is nothing to compare with.
+        cannot_say: what this study leaves open, a sentence each.
+    """
 
     answer: str
     verdict: str
+    cannot_say: tuple[str, ...]
 
 
 def headline(study: Study) -> Headline:
     """What the study found at its smallest label budget."""
     rows = {(row.arm, row.strategy): row for row in summarise(study) if row.budget == study.budgets[0]}
     ours = rows[study.arms[0], study.strategies[0]]
-    control = _control(study, rows)
-    test = f"{count(ours.n_test, 'test image')} of {count(ours.n_patients, 'patient')}"
     share = f"{ours.budget} of the training set" if ours.budget.endswith("%") else ours.budget
     answer = (
         f"With {count(ours.n_labels, 'labelled image')} ({share}), {_named(ours)} reaches an AUC of "
-        f"{interval(ours.metrics['auc'])} on {test}"
+        f"{interval(ours.metrics['auc'])}"
     )
-    if control is None:
-        return Headline(answer + ".", "")
-    answer += f"; {_named(control)} reaches {interval(control.metrics['auc'])}."
-    return Headline(answer, _verdict(_paired(study, ours, control)))
-
-
-def _control(study: Study, rows: dict[tuple[str, str], SummaryRow]) -> SummaryRow | None:
-    """The untrained arm, finetuned if possible; without one the second arm; None if there is a single arm."""
-    others = sorted(study.arms[1:], key=lambda arm: study.methods[arm] != UNTRAINED)
-    strategies = sorted(study.strategies, key=lambda strategy: strategy != "finetune")
-    for arm in others:
-        for strategy in strategies if study.methods[arm] == UNTRAINED else study.strategies:
-            if (arm, strategy) in rows:
-                return rows[arm, strategy]
-    return None
+    theirs = rows.get(control(study) or ("", ""))
+    needed = _needed(study, ours)
+    if theirs is not None:
+        answer += f"; {_named(theirs)} {_needs(needed) if needed else _reaches(theirs)}"
+    return Headline(answer + ".", _verdict(study, ours, theirs), _cannot_say(study, ours, needed))
 
 
 def _named(row: SummaryRow) -> str:
     if row.method == UNTRAINED and arm_title(row.arm, method=row.method) == METHOD_TITLES[UNTRAINED]:
-        return f"the same network without pretraining ({strategy_title(row.strategy)})"
+        return f"the same network from scratch ({strategy_title(row.strategy)})"
     return f"{arm_title(row.arm, method=row.method)} ({strategy_title(row.strategy)})"
 
 
-def _paired(study: Study, ours: SummaryRow, theirs: SummaryRow) -> Estimate:
-    """Difference of two rows over the seeds that both have."""
-    return paired(_cells(study, ours), _cells(study, theirs), metric="auc")
-
-
-def _cells(study: Study, row: SummaryRow) -> list[CellRow]:
+def _needed(study: Study, row: SummaryRow) -> LabelsNeeded | None:
     chosen = (row.arm, row.strategy, row.budget)
-    return [cell for cell in study.cells if (cell.arm, cell.strategy, cell.budget) == chosen]
+    found = (one.needed for one in efficiencies(study) if (one.arm, one.strategy, one.budget) == chosen)
+    return next(found, None)
 
 
-def _verdict(gap: Estimate) -> str:
-    text = f"The paired difference is {signed_interval(gap)}: "
+def _reaches(row: SummaryRow) -> str:
+    return f"reaches {interval(row.metrics['auc'])}"
+
+
+def _needs(needed: LabelsNeeded) -> str:
+    """What the control needs, as the rest of a sentence."""
+    if needed.value <= needed.fewest:
+        return "reaches that with no more labels"
+    if math.isinf(needed.value):
+        return f"does not reach that with {count(needed.most, 'labelled image')}, the most that were tried"
+    return f"needs {labels_needed(needed)} for that"
+
+
+def _verdict(study: Study, ours: SummaryRow, theirs: SummaryRow | None) -> str:
+    """Both at the same number of labels, paired over the seeds that both have."""
+    if theirs is None:
+        return ""
+    own, other = (cells_of(study, arm=row.arm, strategy=row.strategy, budget=row.budget) for row in (ours, theirs))
+    gap = paired(own, other, metric="auc")
+    text = (
+        f"With the same {count(ours.n_labels, 'label')}, {_named(theirs)} {_reaches(theirs)}; "
+        f"the paired difference is {signed_interval(gap)}: "
+    )
     if gap.low > 0:
         return text + "an advantage that the choice of test patients alone does not explain."
     if gap.high < 0:
         return text + "a disadvantage that the choice of test patients alone does not explain."
     return text + "this test set cannot tell the two apart."
+
+
+def _cannot_say(study: Study, ours: SummaryRow, needed: LabelsNeeded | None) -> tuple[str, ...]:
+    """What limits this very study, the gravest first."""
+    test = f"{count(ours.n_test, 'test image')} of {count(ours.n_patients, 'patient')}"
+    found = []
+    if study.cohort.source == "phantom":
+        found.append("Anything about patients: the images are simulated.")
+    found.append(f"Another hospital, scanner or time: all numbers come from {test} of one data set.")
+    if ours.pretrain_seeds == 1:
+        found.append("Whether another pretraining of the same kind would come out the same: there was one of each arm.")
+    if ours.label_seeds == 1:
+        found.append("How much the choice of the labelled images matters: they were drawn once.")
+    if needed is not None and (needed.value <= needed.fewest or math.isinf(needed.high)):
+        found.append(
+            f"How many labels the control needs below {needed.fewest:,} or above {needed.most:,}: "
+            "nothing is extrapolated."
+        )
+    found.append("Whether a reader is helped: no reader took part, and AUC is not a benefit to a patient.")
+    return tuple(found)

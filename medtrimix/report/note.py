@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from medtrimix.report.efficiency import efficiencies
 from medtrimix.report.headline import headline
 from medtrimix.report.study import Study
-from medtrimix.report.summary import summary_table
+from medtrimix.report.summary import summarise, summary_table
+from medtrimix.report.wording import labels_needed
 
 _SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "\\`*_{}[]#|!"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
@@ -15,6 +17,8 @@ def markdown_note(study: Study) -> str:
     """The answer, where to find the rest, and the table of AUCs; names are escaped."""
     found = headline(study)
     rows = summary_table(study)
+    needed = {(one.arm, one.strategy, one.budget): labels_needed(one.needed) for one in efficiencies(study)}
+    last = [needed.get((row.arm, row.strategy, row.budget), "") for row in summarise(study)]
     lines = [f"**{_plain(found.answer)}**", ""]
     if found.verdict:
         lines += [_plain(found.verdict), ""]
@@ -23,14 +27,17 @@ def markdown_note(study: Study) -> str:
     lines += [
         "The whole report: **Artifacts** tab, `report/report.html`. Research use; not a medical device.",
         "",
-        "| labels | pretraining | learner | AUC [95% interval] | difference (paired) |",
-        "|---|---|---|---|---|",
+        "| labels | pretraining | learner | AUC [95% interval] | difference (paired) | labels for the same, control |",
+        "|---|---|---|---|---|---|",
         *(
-            f"| {_plain(row.labels)} | {_plain(row.arm)} | {_plain(row.strategy)} | {row.auc} | {row.difference} |"
-            for row in rows
+            f"| {_plain(row.labels)} | {_plain(row.arm)} | {_plain(row.strategy)} | {row.auc} | {row.difference} | "
+            f"{_plain(labels)} |"
+            for row, labels in zip(rows, last, strict=True)
         ),
         "",
-        f"Test images (patients): {rows[0].n}; seeds: {rows[0].seeds}.",
+        f"Test images (patients): {rows[0].n}; seeds: {rows[0].seeds}. What this study can't say:",
+        "",
+        *(f"- {_plain(sentence)}" for sentence in found.cannot_say),
     ]
     return "\n".join(lines) + "\n"
 

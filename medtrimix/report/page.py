@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from medtrimix.report.efficiency import efficiencies
 from medtrimix.report.headline import headline
 from medtrimix.report.html import Picture, environment
-from medtrimix.report.study import UNTRAINED, Study
-from medtrimix.report.summary import TableRow, majority_accuracy, summary_table
-from medtrimix.report.wording import arm_title, interval, strategy_title
+from medtrimix.report.methods_text import methods_text
+from medtrimix.report.study import Study
+from medtrimix.report.summary import TableRow, control, majority_accuracy, summary_table
+from medtrimix.report.wording import arm_title, interval, labels_needed, strategy_title
 
 
 def page(study: Study, *, pictures: tuple[Picture, ...]) -> str:
@@ -18,21 +22,58 @@ def page(study: Study, *, pictures: tuple[Picture, ...]) -> str:
         .render(
             study=study,
             headline=headline(study),
+            leaks=[check for check in study.audit if check.leak],
+            against=_against(study),
+            efficiency=_efficiency(study),
+            efficiency_budgets=_budgets(study),
+            methods=methods_text(study),
             figures={picture.name: picture for picture in pictures},
             groups=_grouped(summary_table(study)),
             reference=arm_title(study.arms[0], method=study.methods[study.arms[0]]),
             majority=_majority(study),
-            arms=[arm_title(arm, method=study.methods[arm]) for arm in study.arms],
-            pretrained=[arm for arm in study.arms if study.methods[arm] != UNTRAINED],
-            strategies=[strategy_title(strategy) for strategy in study.strategies],
             has_trimix="trimix" in study.methods.values(),
             has_linear="linear" in study.strategies,
             pretrain_seeds=len({cell.pretrain_seed for cell in study.cells}),
             label_seeds=len({cell.label_seed for cell in study.cells}),
-            draws=len(next(iter(first.draws.values()))),
             first=first,
         )
     )
+
+
+@dataclass(frozen=True)
+class EfficiencyRow:
+    """What the control needs, one text per budget, empty where there is no cell."""
+
+    strategy: str
+    arm: str
+    needed: tuple[str, ...]
+
+
+def _efficiency(study: Study) -> list[EfficiencyRow]:
+    texts: dict[tuple[str, str], dict[str, str]] = {}
+    for one in efficiencies(study):
+        texts.setdefault((one.strategy, one.arm), {})[one.budget] = labels_needed(one.needed)
+    return [
+        EfficiencyRow(
+            strategy=strategy_title(strategy),
+            arm=arm_title(arm, method=study.methods[arm]),
+            needed=tuple(of_budget.get(budget, "") for budget in study.budgets),
+        )
+        for (strategy, arm), of_budget in texts.items()
+    ]
+
+
+def _budgets(study: Study) -> list[str]:
+    sizes = {cell.budget: cell.n_labels for cell in study.cells}
+    return [f"{sizes[budget]:,} ({budget})" for budget in study.budgets]
+
+
+def _against(study: Study) -> str:
+    """The control as figures and sentences call it."""
+    found = control(study)
+    if found is None:
+        return ""
+    return f"{arm_title(found[0], method=study.methods[found[0]])}, {strategy_title(found[1])}"
 
 
 def _grouped(rows: tuple[TableRow, ...]) -> dict[str, dict[str, list[TableRow]]]:

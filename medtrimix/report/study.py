@@ -81,10 +81,13 @@ class Cohort:
         source: kind of source, never a path: "phantom", "folder of DICOM files".
         verdicts: what became of the files, "accepted" among them -> count.
         encodings: transfer syntax or file format -> images.
-        splits: train, val, test.
+        splits: train, val, test, and `dropped` where the audit took images out.
         image: size and channels as stored, "64 x 64, grey".
         pretraining: of other data to pretrain on, what and how much it is, "1,000 images of 682 patients (folder)"; ""
             without such data.
+        unit: what one image of the store is, "image" or "volume".
+        series: series that the images come from, 0 where the source knows none.
+        patients: of all splits together.
     """
 
     source: str
@@ -93,6 +96,9 @@ class Cohort:
     splits: tuple[SplitCount, ...]
     image: str
     pretraining: str = ""
+    unit: str = "image"
+    series: int = 0
+    patients: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,22 @@ class AuditCheck:
     findings: int
     action: str = ""
     leak: bool = False
+
+
+@dataclass(frozen=True)
+class LabelsNeeded:
+    """A crossing with its 95% range, in labelled images.
+
+    Attributes:
+        value, low, high: `fewest` means that many or fewer, infinity means more than `most`.
+        fewest, most: the control's smallest and largest budget.
+    """
+
+    value: float
+    low: float
+    high: float
+    fewest: int
+    most: int
 
 
 @dataclass(frozen=True)
@@ -166,6 +188,38 @@ class ViewSheet:
 
 
 @dataclass(frozen=True)
+class EmbeddingMap:
+    """Validation images as one arm's encoder places them, before it has seen a label.
+
+    Attributes:
+        arm: its name.
+        place_N2: positions in the plane, without unit.
+        target_N: class numbers.
+    """
+
+    arm: str
+    place_N2: Floats
+    target_N: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Validation images of one kind, with what the learner of the opening sentence says about them.
+
+    Attributes:
+        kind: "right", "wrong" or "uncertain".
+        pixels_BCHW: the pictures, small; of volumes the middle slice.
+        probability_BK: of each class.
+        target_B: class numbers.
+    """
+
+    kind: str
+    pixels_BCHW: Pixels
+    probability_BK: Floats
+    target_B: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Timing:
     """Wall time of one step; 0 s and cached where the result was there already."""
 
@@ -190,6 +244,8 @@ class Study:
         config_yaml: the pipeline file as it was run, secrets and paths masked.
         environment: versions, device, precision, threads, seed.
         collapses: pretrainings whose numbers are those of a broken network.
+        embeddings: a map for every arm that has features; empty where no learner needed them.
+        examples: pictures of patients; empty if they are not wanted in the report.
     """
 
     name: str
@@ -207,6 +263,8 @@ class Study:
     environment: Mapping[str, str]
     timings: tuple[Timing, ...]
     collapses: tuple[Collapse, ...] = ()
+    embeddings: tuple[EmbeddingMap, ...] = ()
+    examples: tuple[Examples, ...] = ()
 
     @property
     def arms(self) -> tuple[str, ...]:

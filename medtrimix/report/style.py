@@ -21,6 +21,8 @@ INK, FAINT = "#222222", "#d9d9d9"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette ("Color universal design", 2008) without black and yellow."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
+WIDTH = 9.2
+"""Inches of a figure that fills the page, so that letters have one size in all of them."""
 _CONTROL = "#666666"
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
@@ -60,7 +62,8 @@ def looks(study: Study) -> dict[str, Look]:
         title = arm_title(arm, method=study.methods[arm])
         if arm in trained:
             place = trained.index(arm)
-            found[arm] = Look(title, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)], "-")
+            again, colour = divmod(place, len(COLOURS))  # a colour that comes again has another marker
+            found[arm] = Look(title, COLOURS[colour], MARKERS[(colour + again) % len(MARKERS)], "-")
         else:
             found[arm] = Look(title, _CONTROL, "X", "--")
     return found
@@ -75,6 +78,25 @@ def new_figure(
     ratios = {"height_ratios": list(row_heights)}
     panels = figure.subplots(len(row_heights), columns, squeeze=False, sharey=sharey, gridspec_kw=ratios)
     return figure, list(panels.ravel())
+
+
+def new_grid(
+    number: int, *, columns: int, height: float, sharey: bool = False, square: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure as wide as the page with `number` panels, `columns` at most in a row; `height` is a row's, in inches.
+
+    Square panels are no higher than a third of the page is wide, so that a single one does not fill it.
+    """
+    columns = min(columns, number)
+    rows = -(-number // columns)
+    figure, panels = new_figure(
+        columns=columns, width=WIDTH, height=height * rows, row_heights=[1] * rows, sharey=sharey
+    )
+    for panel in panels[number:]:
+        panel.remove()
+    for panel in panels[:number] if square else []:
+        panel.set_box_aspect(1)
+    return figure, panels[:number]
 
 
 def as_svg(figure: Figure) -> bytes:

@@ -16,7 +16,7 @@ from medtrimix.metrics.interval import metric_estimate
 from medtrimix.metrics.multiplicity import holm
 from medtrimix.metrics.paired import Paired, Side
 from medtrimix.metrics.paired import paired as compared
-from medtrimix.report.study import CellRow, Study
+from medtrimix.report.study import UNTRAINED, CellRow, Study
 from medtrimix.report.wording import arm_title, interval, signed_interval, strategy_title
 
 
@@ -149,7 +149,7 @@ def _paired(pairs: list[tuple[CellRow, CellRow]], *, metric: str) -> Paired:
         n=first.n_test,
         patients_K=first.patients_by_class,
         n_patients=first.n_patients,
-        repetition_P=_of_pretrainings(gaps, ours),
+        repetition_P=list(_by_pretraining(gaps, ours).values()),
     )
 
 
@@ -175,6 +175,29 @@ def summary_table(study: Study) -> tuple[TableRow, ...]:
         )
         for row in summarise(study)
     )
+
+
+def control(study: Study) -> tuple[str, str] | None:
+    """Arm and strategy to beat: the untrained arm, finetuned if possible; without one the second arm.
+
+    None if there is a single arm.
+    """
+    strategies = sorted(study.strategies, key=lambda strategy: strategy != "finetune")
+    for arm in sorted(study.arms[1:], key=lambda arm: study.methods[arm] != UNTRAINED):
+        for strategy in strategies if study.methods[arm] == UNTRAINED else study.strategies:
+            if any((cell.arm, cell.strategy) == (arm, strategy) for cell in study.cells):
+                return arm, strategy
+    return None
+
+
+def cells_of(study: Study, *, arm: str, strategy: str, budget: str) -> list[CellRow]:
+    """The cells of one combination, one per seed."""
+    return [cell for cell in study.cells if (cell.arm, cell.strategy, cell.budget) == (arm, strategy, budget)]
+
+
+def of_pretrainings(cells: list[CellRow], *, metric: str) -> dict[int, float]:
+    """Mean of each pretraining by its number."""
+    return _by_pretraining([cell.metrics[metric].value for cell in cells], cells)
 
 
 def majority_accuracy(study: Study) -> Estimate | None:
@@ -206,10 +229,10 @@ def _pairs(ours: list[CellRow], theirs: list[CellRow]) -> list[tuple[CellRow, Ce
     return [(cell, other[cell.seeds]) for cell in ours if cell.seeds in other]
 
 
-def _of_pretrainings(values: list[float], cells: list[CellRow]) -> list[float]:
-    """Mean of each pretraining, from one value a cell."""
+def _by_pretraining(values: list[float], cells: list[CellRow]) -> dict[int, float]:
+    """Mean of each pretraining by its number, from one value a cell."""
     numbers = np.array([cell.pretrain_seed for cell in cells])
-    return [float(np.array(values)[numbers == number].mean()) for number in np.unique(numbers)]
+    return {int(number): float(np.array(values)[numbers == number].mean()) for number in np.unique(numbers)}
 
 
 def _numbers_of_seeds(cells: list[CellRow]) -> tuple[int, int]:
@@ -231,7 +254,7 @@ def _summary(cells: list[CellRow]) -> SummaryRow:
             n=first.n_test,
             patients_K=first.patients_by_class,
             n_patients=first.n_patients,
-            repetition_P=_of_pretrainings(values, cells),
+            repetition_P=list(_by_pretraining(values, cells).values()),
         )
         spread[name] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     return SummaryRow(

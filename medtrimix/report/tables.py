@@ -10,6 +10,7 @@ from typing import Any
 from medtrimix.config.files import replacing, write_json
 from medtrimix.metrics.bootstrap import Estimate
 from medtrimix.metrics.details import as_facts
+from medtrimix.report.efficiency import Efficiency, efficiencies
 from medtrimix.report.study import CellRow, Study
 from medtrimix.report.summary import Difference, SummaryRow, differences, majority_accuracy, summarise
 
@@ -75,6 +76,7 @@ def results(study: Study) -> dict[str, Any]:
         "reference_arm": study.arms[0],
         "summaries": [_summary(row) for row in summarise(study)],
         "differences": [_difference(gap) for gap in differences(study)],
+        "label_efficiency": [_efficiency(one) for one in efficiencies(study)],
         "majority_class_accuracy": None if majority is None else _estimate(majority),
         "cells": [_cell(cell) for cell in study.cells],
         "cohort": {
@@ -116,6 +118,12 @@ def _difference(gap: Difference) -> dict[str, Any]:
     keys = ("reference", "other", "strategy", "budget", "n_labels", "pretrain_seeds", "label_seeds", "metric")
     p_values = {"p_value": _or_null(gap.p_value), "p_holm": _or_null(gap.p_holm)}
     return {key: getattr(gap, key) for key in keys} | _estimate(gap.estimate) | p_values
+
+
+def _efficiency(one: Efficiency) -> dict[str, Any]:
+    """Labels that the control needs; null is more than `most`, `fewest` is that many or fewer."""
+    needed = {key: _or_null(getattr(one.needed, key)) for key in ("value", "low", "high", "fewest", "most")}
+    return {"arm": one.arm, "strategy": one.strategy, "budget": one.budget, "n_labels": one.n_labels, **needed}
 
 
 def _estimate(found: Estimate) -> dict[str, float | int | None]:

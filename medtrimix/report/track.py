@@ -12,7 +12,8 @@ from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.checkpoint import ENCODER
 from medtrimix.pipeline.graph import Task
 from medtrimix.pipeline.plan import Plan
-from medtrimix.report.collect import environment, source_kind
+from medtrimix.report.cohort import source_kind
+from medtrimix.report.collect import environment
 from medtrimix.steps import pretrain
 from medtrimix.steps.context import CURVES, RECORD, read_warning
 from medtrimix.tracking.record import CurvePoint, RunRecord

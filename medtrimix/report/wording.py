@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from medtrimix.metrics.bootstrap import Estimate
+from medtrimix.report.study import LabelsNeeded
 
 METRIC_TITLES = {
     "auc": "AUC",
@@ -17,19 +20,25 @@ METHOD_TITLES = {
     "trimix": "TriMix",
     "simclr": "SimCLR",
     "barlow_twins": "Barlow Twins",
+    "mixed_barlow_twins": "Mixed Barlow Twins",
+    "vicreg": "VICReg",
+    "simsiam": "SimSiam",
+    "byol": "BYOL",
+    "moco_v2": "MoCo v2",
+    "i_mix": "i-Mix",
     "mae": "MAE",
     "checkpoint": "from a checkpoint",
     "none": "from scratch",
 }
 STRATEGY_TITLES = {
-    "knn": "nearest neighbours",
+    "knn": "k nearest neighbours",
     "linear": "linear probe",
     "finetune": "finetuned",
-    "pseudo_label": "pseudo-labels",
-    "mean_teacher": "Mean Teacher",
-    "ict": "ICT",
     "fixmatch": "FixMatch",
     "flexmatch": "FlexMatch",
+    "mean_teacher": "Mean Teacher",
+    "pseudo_label": "Pseudo-Label",
+    "ict": "interpolation consistency (ICT)",
 }
 
 
@@ -50,6 +59,20 @@ def signed_interval(estimate: Estimate) -> str:
     """A difference with its 95% interval: `+.031 [+.004, +.059]`."""
     value, low, high = (_signed(part) for part in (estimate.value, estimate.low, estimate.high))
     return f"{value} [{low}, {high}]"
+
+
+def about(amount: float) -> str:
+    """Two significant digits, as an estimate deserves: `320`, `4,700`, `47`."""
+    digits = max(0, len(str(int(amount))) - 2)
+    return f"{round(amount, -digits):,.0f}"
+
+
+def labels_needed(needed: LabelsNeeded) -> str:
+    """A crossing with its range: `about 320 [180, 900]`, `about 320 [≤47, >4,698]`, `at most 47`, `more than 4,698`."""
+    if needed.low == needed.high:
+        return _value_needed(needed)
+    ends = (_end_needed(end, needed) for end in (needed.low, needed.high))
+    return f"{_value_needed(needed)} [{', '.join(ends)}]"
 
 
 def arm_title(arm: str, *, method: str) -> str:
@@ -73,6 +96,18 @@ def count(amount: int, noun: str) -> str:
     """`1 image`, `1,248 images`; irregular plurals are given as `class|classes`."""
     singular, _, plural = noun.partition("|")
     return f"{amount:,} {singular if amount == 1 else plural or singular + 's'}"
+
+
+def _value_needed(needed: LabelsNeeded) -> str:
+    if needed.value <= needed.fewest:
+        return f"at most {needed.fewest:,}"
+    return f"more than {needed.most:,}" if math.isinf(needed.value) else f"about {about(needed.value)}"
+
+
+def _end_needed(end: float, needed: LabelsNeeded) -> str:
+    if end <= needed.fewest:
+        return f"≤{needed.fewest:,}"
+    return f">{needed.most:,}" if math.isinf(end) else about(end)
 
 
 def _signed(value: float) -> str:

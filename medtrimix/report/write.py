@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from medtrimix.config.files import replacing, write_json
-from medtrimix.report.curves import health_curves, learning_curves, loss_curves, roc_curves
+from medtrimix.report.calibration import calibration
+from medtrimix.report.curves import learning_curves
+from medtrimix.report.efficiency_figure import label_efficiency
+from medtrimix.report.embedding import embedding_maps
+from medtrimix.report.examples import example_sheet
+from medtrimix.report.flow import flow_diagram, flow_in_words
 from medtrimix.report.headline import headline
 from medtrimix.report.html import Picture, embed
 from medtrimix.report.page import page
 from medtrimix.report.panels import contact_sheet, forest
+from medtrimix.report.pretraining import health_curves, loss_curves
+from medtrimix.report.roc import roc_curves
 from medtrimix.report.study import Study
 from medtrimix.report.style import save
 from medtrimix.report.tables import write_csv, write_results
+
+_PIXELS = ("views", "examples", "embedding")
+"""Embedded as PNG: pictures stay pixels, and a cloud of points as SVG is ten times as large."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,8 @@ def write_report(study: Study, folder: Path) -> ReportFiles:
         config=folder / "config.yaml",
         environment=folder / "environment.json",
     )
-    files.figures.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(files.figures, ignore_errors=True)  # of an earlier report, which may have had pictures of patients
+    files.figures.mkdir(parents=True)
     write_csv(files.csv, study)
     write_results(files.json, study)
     write_json(files.environment, dict(study.environment))
@@ -52,10 +64,22 @@ def write_report(study: Study, folder: Path) -> ReportFiles:
 
 
 def _pictures(study: Study, folder: Path) -> tuple[Picture, ...]:
+    said = headline(study)
     drawn = {
-        "learning_curve": (learning_curves(study), f"AUC over the number of labelled images. {headline(study).answer}"),
+        "learning_curve": (learning_curves(study), f"AUC over the number of labelled images. {said.answer}"),
+        "label_efficiency": (
+            label_efficiency(study),
+            "Labels used by each arm against those that the control needs for the same AUC; the table has the numbers.",
+        ),
         "differences": (forest(study), "Paired differences of AUC between arms; the table of results has the numbers."),
         "roc": (roc_curves(study), "ROC curves of every arm, one panel per label budget."),
+        "calibration": (
+            calibration(study),
+            "Observed share over the probability given, and the number of images in each bin.",
+        ),
+        "embedding": (embedding_maps(study), "Validation images as points, coloured by class, one map per arm."),
+        "examples": (example_sheet(study), "Validation images that were called right, wrong, and uncertain."),
+        "flow": (flow_diagram(study), flow_in_words(study.cohort)),
         "loss": (loss_curves(study), "Loss of pretraining over the images seen."),
         "health": (
             health_curves(study),
@@ -67,6 +91,6 @@ def _pictures(study: Study, folder: Path) -> tuple[Picture, ...]:
     for name, (figure, alt) in drawn.items():
         if figure is not None:
             save(figure, folder, name=name)
-            ending = "png" if name == "views" else "svg"  # pixels stay pixels
+            ending = "png" if name in _PIXELS else "svg"
             pictures.append(embed(folder / f"{name}.{ending}", alt=alt))
     return tuple(pictures)

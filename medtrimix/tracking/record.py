@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-STEPS_PER_FRACTION = 1000
-"""MLflow's steps are whole numbers: a label fraction of 0.01 is drawn at step 10, all labels at step 1000."""
-
 
 @dataclass(frozen=True)
 class CurvePoint:
@@ -42,22 +39,45 @@ class RunRecord:
     ended_ms: int = 0
 
 
-def label_curve(
-    auc_by_strategy: Mapping[str, Mapping[float, float]], *, arm: str, timestamp_ms: int, note: str, colour: str
-) -> RunRecord:
-    """The summary run of one arm: `auc_<strategy>` over the label fraction, so that MLflow overlays the arms.
+@dataclass(frozen=True)
+class LabelPoint:
+    """One point of an arm's label curve: `strategy` reached `value` [`low`, `high`] with `labels` labelled images."""
+
+    strategy: str
+    labels: int
+    value: float
+    low: float
+    high: float
+
+
+def label_curve(points: Sequence[LabelPoint], *, arm: str, timestamp_ms: int, note: str, colour: str) -> RunRecord:
+    """The summary run of one arm: `auc_<strategy>` over the number of labels, so that MLflow overlays the arms.
+
+    The ends of the intervals are curves of their own, in the group `interval/`, for MLflow's charts have no bands.
 
     Args:
-        auc_by_strategy: strategy -> label fraction in (0, 1] -> AUC averaged over label seeds.
+        points: AUC averaged over seeds.
         arm: name of the arm.
         timestamp_ms: when the study was evaluated.
         note: Markdown shown on the run's page.
         colour: of the run in MLflow's charts, `#rrggbb`.
     """
-    points = tuple(
-        CurvePoint(f"auc_{strategy}", round(STEPS_PER_FRACTION * fraction), auc, timestamp_ms)
-        for strategy, auc_by_fraction in auc_by_strategy.items()
-        for fraction, auc in sorted(auc_by_fraction.items())
+    curves = tuple(
+        CurvePoint(name, point.labels, value, timestamp_ms)
+        for point in sorted(points, key=lambda point: point.labels)
+        for name, value in (
+            (f"auc_{point.strategy}", point.value),
+            (f"interval/auc_{point.strategy}_low", point.low),
+            (f"interval/auc_{point.strategy}_high", point.high),
+        )
     )
     tags = {"mlflow.note.content": note, "mlflow.runColor": colour}
-    return RunRecord({"arm": arm}, curves=points, tags=tags, started_ms=timestamp_ms, ended_ms=timestamp_ms)
+    return RunRecord({"arm": arm}, curves=curves, tags=tags, started_ms=timestamp_ms, ended_ms=timestamp_ms)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for a run's page: names of columns, and rows of texts or numbers."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | int | float | None]]

@@ -6,6 +6,7 @@ Only the parent process of a pipeline run holds one. Everything can be repeated:
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from medtrimix.errors import InputError
 from medtrimix.tracking.connection import alone, connect
 from medtrimix.tracking.dataset import DatasetCard, as_input
-from medtrimix.tracking.record import CurvePoint, RunRecord
+from medtrimix.tracking.record import CurvePoint, RunRecord, Table
 from medtrimix.tracking.text import clean_name, short_tag, short_value
 from medtrimix.tracking.views import saved_views
 
@@ -153,6 +154,15 @@ class Tracker:
     def set_note(self, run_id: str, markdown: str) -> None:
         """Sets the description that opens the run's page."""
         self._client.set_tag(run_id, "mlflow.note.content", short_tag(markdown))
+
+    def log_tables(self, run_id: str, tables: Mapping[str, Table], *, folder: str) -> None:
+        """Writes `folder/<name>.json`, which MLflow's pages show as tables; same names are replaced."""
+        shown = []
+        for name, table in tables.items():
+            file = f"{folder}/{name}.json"
+            self._client.log_dict(run_id, {"columns": list(table.columns), "data": [list(r) for r in table.rows]}, file)
+            shown.append({"path": file, "type": "table"})
+        self._client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps(shown))
 
     def log_dataset(self, run_id: str, card: DatasetCard) -> None:
         """Names the data of a run by pseudonym, digest and counts."""

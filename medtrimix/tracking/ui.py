@@ -20,7 +20,7 @@ class Links:
         study: the parent run: the answer, parameters, children.
         report: the report inside MLflow.
         cells: the table of all cells with their metrics.
-        curves: AUC over the label fraction (in thousandths), one line per arm.
+        curves: AUC over the number of labels, one line per arm.
     """
 
     study: str

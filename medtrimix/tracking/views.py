@@ -22,7 +22,7 @@ def cells_key(run_id: str) -> str:
 
 
 def curves_key(run_id: str) -> str:
-    """Key of the layout that overlays the arms' AUC over the label fraction."""
+    """Key of the layout that overlays the arms' AUC over the number of labels."""
     return f"curves-{run_id[:12]}"
 
 

@@ -10,6 +10,8 @@ from medtrimix.report.study import (
     AuditCheck,
     CellRow,
     Cohort,
+    EmbeddingMap,
+    Examples,
     LossCurve,
     Prediction,
     SplitCount,
@@ -102,6 +104,8 @@ def make_study(*, draws: int = 400, label_seeds: int = 3, n_test: int = 400) -> 
                 for split, (images, patients) in counts.items()
             ),
             image="64 x 64, grey",
+            series=1590,
+            patients=686,
         ),
         audit=(
             AuditCheck("patients on two sides of the split", 0),
@@ -128,7 +132,22 @@ def make_study(*, draws: int = 400, label_seeds: int = 3, n_test: int = 400) -> 
             Timing("pretrain simclr", 176.4, cached=False),
             Timing("learn (72 cells)", 240.7, cached=False),
         ),
+        embeddings=tuple(_map(arm, generator) for arm in ARMS),
+        examples=tuple(_examples(kind, generator) for kind in ("right", "wrong", "uncertain")),
     )
+
+
+def _map(arm: str, generator: np.random.Generator) -> EmbeddingMap:
+    target_N = generator.integers(0, 2, 120)
+    return EmbeddingMap(arm, generator.normal(size=(120, 2)) + SEPARATION[arm][0] * target_N[:, None], target_N)
+
+
+def _examples(kind: str, generator: np.random.Generator) -> Examples:
+    target_B = np.arange(8) % 2
+    called_B = 1 - target_B if kind == "wrong" else target_B
+    probability_B = np.full(8, 0.51 if kind == "uncertain" else 0.97)
+    probability_BK = np.where(np.arange(2) == called_B[:, None], probability_B[:, None], 1 - probability_B[:, None])
+    return Examples(kind, _views("simclr", generator).original_BCHW, probability_BK, target_B)
 
 
 def _loss(arm: str, generator: np.random.Generator) -> LossCurve:

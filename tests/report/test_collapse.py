@@ -13,7 +13,7 @@ from medtrimix.cli.results import print_table
 from medtrimix.pipeline.machine import Machine
 from medtrimix.pipeline.plan import make_plan
 from medtrimix.pipeline.study import load_study
-from medtrimix.report.curves import health_curves
+from medtrimix.report.pretraining import health_curves
 from medtrimix.report.study import Collapse, Study
 from medtrimix.report.track import COLLAPSE, Recording, _points
 from medtrimix.report.write import write_report
@@ -49,7 +49,7 @@ def collapsed(study: Study) -> Study:
 def test_the_page_and_the_table_say_so(collapsed: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = write_report(collapsed, tmp_path)
     html = files.html.read_text()
-    assert '<section class="collapse">' in html
+    assert "<h2>Collapsed pretraining</h2>" in html
     assert "barlow_twins: epoch 2: the effective rank" in html
     assert (files.figures / "health.svg").is_file()
     found = json.loads(files.json.read_text())["collapses"]
@@ -62,7 +62,7 @@ def test_the_page_and_the_table_say_so(collapsed: Study, tmp_path: Path, capsys:
 def test_a_healthy_study_says_nothing(study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Companion; nothing was watched in it either, so there is no figure."""
     files = write_report(study, tmp_path)
-    assert '<section class="collapse">' not in files.html.read_text()
+    assert "<h2>Collapsed pretraining</h2>" not in files.html.read_text()
     assert health_curves(study) is None
     print_table(tmp_path)
     assert "collapsed" not in capsys.readouterr().out

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from medtrimix.report.headline import headline
 from medtrimix.report.publish import publish
 from medtrimix.report.study import Study
 from medtrimix.report.summary import summarise
@@ -33,5 +34,10 @@ def test_publishing_twice_is_publishing_once(study: Study, files: ReportFiles, t
     curve = tracker._client.get_metric_history(children["scratch"].info.run_id, "auc_finetune")
     assert [(point.step, point.value) for point in curve] == [
         (step, pytest.approx(rows["scratch", "finetune", budget].metrics["auc"].value))
-        for step, budget in ((10, "1%"), (100, "10%"), (1000, "100%"))
+        for step, budget in ((10, "1%"), (96, "10%"), (960, "100%"))
     ]
+    assert run.data.tags["medtrimix.answer"] == headline(study).answer
+    assert {file.path for file in tracker._client.list_artifacts(parent, "tables")} == {
+        "tables/label_efficiency.json",
+        "tables/results.json",
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import itertools
 import json
 import math
 import re
@@ -18,16 +19,29 @@ import numpy as np
 import pytest
 
 from medtrimix.metrics.bootstrap import Estimate
-from medtrimix.report.curves import roc_curves
+from medtrimix.report.headline import headline
+from medtrimix.report.methods_text import methods_text
 from medtrimix.report.note import markdown_note
 from medtrimix.report.page import page
 from medtrimix.report.panels import contact_sheet
-from medtrimix.report.study import Study
+from medtrimix.report.roc import roc_curves
+from medtrimix.report.study import AuditCheck, LabelsNeeded, Study
 from medtrimix.report.tables import write_csv, write_results
-from medtrimix.report.wording import interval, signed_interval
+from medtrimix.report.wording import interval, labels_needed, signed_interval
 from medtrimix.report.write import ReportFiles, write_report
 
-FIGURES = ("learning_curve", "differences", "roc", "loss", "views")
+FIGURES = (
+    "learning_curve",
+    "label_efficiency",
+    "differences",
+    "roc",
+    "calibration",
+    "embedding",
+    "examples",
+    "flow",
+    "loss",
+    "views",
+)
 HOSTILE = '"><script>alert(1)</script><img src=http://evil.example/x>'
 
 
@@ -39,11 +53,18 @@ class Reader(HTMLParser):
         self.tags: list[str] = []
         self.addresses: list[str] = []
         self.rows: list[list[str]] = []
+        self.alts: list[str] = []
+        self.names: list[str] = []
+        self.open: list[str] = []
         self._in_cell = False
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+        self.alts += [value or "" for key, value in attrs if key == "alt"]
+        self.names += [value or "" for key, value in attrs if key == "id"]
         self.addresses += [value or "" for key, value in attrs if key in ("src", "href", "srcset", "data", "action")]
         if tag == "tr":
             self.rows.append([])
@@ -52,6 +73,7 @@ class Reader(HTMLParser):
             self._in_cell = True
 
     def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
         if tag in ("td", "th"):
             self._in_cell = False
 
@@ -64,13 +86,58 @@ def asks_outside(text: str) -> list[str]:
     found = Reader(text)
     styles = re.findall(r"url\(|@import", text)
     wrong = [tag for tag in found.tags if tag in ("script", "link", "iframe", "object", "embed", "form", "base")]
-    return [address for address in found.addresses if not address.startswith("data:")] + styles + wrong
+    return [address for address in found.addresses if not address.startswith(("data:", "#"))] + styles + wrong
 
 
 def test_the_page_fetches_nothing(files: ReportFiles) -> None:
     text = files.html.read_text()
     assert asks_outside(text) == []
     assert len([tag for tag in Reader(text).tags if tag == "img"]) == len(FIGURES)
+
+
+def test_the_page_is_sound_html_that_can_be_heard(files: ReportFiles) -> None:
+    found = Reader(files.html.read_text())
+    assert found.open == []  # every tag was closed, in order
+    assert len(found.names) == len(set(found.names))
+    assert {address[1:] for address in found.addresses if address.startswith("#")} <= set(found.names)
+    assert len(found.alts) == len(FIGURES)
+    assert all(len(alt) > 20 for alt in found.alts)
+    levels = [int(tag[1]) for tag in found.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(below - above <= 1 for above, below in itertools.pairwise(levels))
+
+
+def test_the_answer_comes_first(study: Study, files: ReportFiles) -> None:
+    text = files.html.read_text()
+    assert text.index(headline(study).answer) < text.index("What this study can&#39;t say") < text.index("<img")
+    assert files.html.stat().st_size < 3_000_000
+
+
+def test_pictures_of_an_earlier_report_are_gone(study: Study, tmp_path: Path) -> None:
+    write_report(study, tmp_path)
+    files = write_report(dataclasses.replace(study, examples=()), tmp_path)
+    assert not list(files.figures.glob("examples.*"))
+
+
+def test_a_leak_that_went_on_is_told_before_the_answer(study: Study, files: ReportFiles) -> None:
+    check = AuditCheck("Patients on two sides of the split", 3, "the study went on (on_leak: warn)", leak=True)
+    text = page(dataclasses.replace(study, audit=(check,)), pictures=())
+    assert (
+        text.index("This study leaks") < text.index("Patients on two sides of the split: 3") < text.index("The answer")
+    )
+    assert "This study leaks" not in files.html.read_text()  # copies that were left out are no leak
+
+
+def test_methods_cite_what_was_used(study: Study) -> None:
+    found = methods_text(study)
+    text = " ".join(found.paragraphs)
+    numbers = {int(number) for number in re.findall(r"\[(\d+)\]", text)}
+    assert numbers == set(range(1, len(found.references) + 1))
+    assert "TriMix [1], SimCLR [2], Barlow Twins [3]" in text
+    assert "400 test images of 206 patients" in text
+    assert "(python 3.11, torch 2.13.0)" in text
+    assert "BYOL" not in text + " ".join(found.references)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +209,10 @@ def test_the_page_shows_the_numbers_of_the_json(files: ReportFiles) -> None:
     for gap in facts["differences"]:
         assert signed_interval(estimate(gap)) in shown
     assert interval(estimate(facts["majority_class_accuracy"])) in files.html.read_text()
+    assert len(facts["label_efficiency"]) == 21
+    for row in facts["label_efficiency"]:
+        ends = [math.inf if row[key] is None else row[key] for key in ("value", "low", "high")]
+        assert labels_needed(LabelsNeeded(*ends, fewest=row["fewest"], most=row["most"])) in shown
 
 
 def test_undefined_numbers_are_null_and_empty(study: Study, tmp_path: Path) -> None:
@@ -156,10 +227,12 @@ def test_undefined_numbers_are_null_and_empty(study: Study, tmp_path: Path) -> N
 
 def test_a_study_of_one_untrained_cell_has_a_report(study: Study, tmp_path: Path) -> None:
     cell = next(cell for cell in study.cells if cell.arm == "scratch")
-    small = dataclasses.replace(study, cells=(cell,), predictions=(), loss_curves=(), view_sheets=())
+    small = dataclasses.replace(
+        study, cells=(cell,), predictions=(), loss_curves=(), view_sheets=(), embeddings=(), examples=()
+    )
     files = write_report(small, tmp_path)
-    assert [path.name for path in sorted(files.figures.iterdir())] == ["learning_curve.png", "learning_curve.svg"]
-    assert "Pretraining used no labels" not in files.html.read_text()
+    assert {path.stem for path in files.figures.iterdir()} == {"flow", "learning_curve"}
+    assert "pretrained without labels" not in files.html.read_text()
 
 
 def test_several_classes(study: Study) -> None:

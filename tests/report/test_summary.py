@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from medtrimix.metrics.bootstrap import Estimate
 from medtrimix.metrics.interval import metric_estimate
 from medtrimix.metrics.multiplicity import holm
+from medtrimix.report.efficiency import efficiencies
 from medtrimix.report.headline import headline
 from medtrimix.report.study import Study
 from medtrimix.report.summary import differences, majority_accuracy, summarise, summary_table
-from medtrimix.report.wording import arm_title, count, interval, number, signed_interval
+from medtrimix.report.wording import arm_title, count, interval, labels_needed, number, signed_interval
 
 
 def only(study: Study, *arms: str) -> Study:
@@ -117,23 +118,40 @@ def test_arms_meet_the_same_pretrainings(study: Study) -> None:
         assert (one.low, one.high) == pytest.approx((other.low, other.high))
 
 
-def test_the_headline_names_smallest_budget_reference_and_control(study: Study) -> None:
+def test_the_headline_names_smallest_budget_reference_and_what_the_control_needs(study: Study) -> None:
     rows = {(row.arm, row.strategy): row for row in summarise(study) if row.budget == "1%"}
     found = headline(study)
-    patients = study.cells[0].n_patients
+    needed = next(
+        one for one in efficiencies(study) if (one.arm, one.strategy, one.budget) == ("trimix", "linear", "1%")
+    )
     assert found.answer == (
         f"With 10 labelled images (1% of the training set), TriMix (linear probe) reaches an AUC of "
-        f"{interval(rows['trimix', 'linear'].metrics['auc'])} on 400 test images of {patients} patients; "
-        f"the same network without pretraining (finetuned) reaches "
-        f"{interval(rows['scratch', 'finetune'].metrics['auc'])}."
+        f"{interval(rows['trimix', 'linear'].metrics['auc'])}; the same network from scratch (finetuned) "
+        f"needs {labels_needed(needed.needed)} for that."
     )
+    scratch = interval(rows["scratch", "finetune"].metrics["auc"])
+    assert f"With the same 10 labels, the same network from scratch (finetuned) reaches {scratch}" in found.verdict
     assert "advantage" in found.verdict
+    assert f"400 test images of {study.cells[0].n_patients} patients" in " ".join(found.cannot_say)
 
 
 def test_the_headline_does_not_follow_the_best_number(study: Study) -> None:
     worst_first = dataclasses.replace(study, cells=tuple(sorted(study.cells, key=lambda cell: cell.arm != "scratch")))
-    assert "without pretraining (linear probe)" in headline(worst_first).answer
+    assert "the same network from scratch (linear probe)" in headline(worst_first).answer
+    assert "TriMix (linear probe) reaches that with no more labels" in headline(worst_first).answer
     assert "disadvantage" in headline(worst_first).verdict
+
+
+def test_an_auc_that_the_control_never_reaches_is_said_to_be(study: Study) -> None:
+    last = dataclasses.replace(study, cells=tuple(c for c in study.cells if c.arm != "scratch" or c.budget != "100%"))
+    assert "does not reach that with 96 labelled images, the most that were tried" in headline(last).answer
+    assert "above 96: nothing is extrapolated" in " ".join(headline(last).cannot_say)
+
+
+def test_one_budget_has_no_learning_curve(study: Study) -> None:
+    one = dataclasses.replace(study, cells=tuple(cell for cell in study.cells if cell.budget == "1%"))
+    assert efficiencies(one) == ()
+    assert headline(one).answer.endswith("].")
 
 
 def test_arms_that_cannot_be_told_apart_are_said_to_be(study: Study) -> None:
@@ -144,9 +162,10 @@ def test_arms_that_cannot_be_told_apart_are_said_to_be(study: Study) -> None:
 
 def test_a_single_arm_is_compared_with_nothing(study: Study) -> None:
     found = headline(only(study, "trimix"))
-    assert found.answer.endswith("patients.")
+    assert found.answer.endswith("].")
     assert found.verdict == ""
     assert differences(only(study, "trimix")) == ()
+    assert efficiencies(only(study, "trimix")) == ()
 
 
 def test_the_majority_class_is_that_of_the_training_set(study: Study) -> None:

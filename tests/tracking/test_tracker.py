@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import signal
 import socket
@@ -16,7 +17,7 @@ import pytest
 from medtrimix.errors import InputError
 from medtrimix.tracking.connection import sqlite_uri
 from medtrimix.tracking.dataset import DatasetCard
-from medtrimix.tracking.record import CurvePoint, RunRecord, label_curve
+from medtrimix.tracking.record import CurvePoint, LabelPoint, RunRecord, Table, label_curve
 from medtrimix.tracking.store import Tracker
 
 CURVE = tuple(CurvePoint("loss/total", step, 5.0 / (step + 1), 1_700_000_000_000 + step) for step in range(40))
@@ -149,21 +150,41 @@ def test_a_stopped_study_leaves_no_child_running(opened: Callable[[], Tracker]) 
     assert tracker._client.get_run(parent).info.status == "KILLED"
 
 
-def test_label_curves_have_thousandths_as_steps(opened: Callable[[], Tracker]) -> None:
+def test_label_curves_have_numbers_of_labels_as_steps(opened: Callable[[], Tracker]) -> None:
     tracker = opened()
-    record = label_curve(
-        {"linear": {1.0: 0.95, 0.01: 0.9}, "finetune": {0.125: 0.8}},
-        arm="trimix",
-        timestamp_ms=5,
-        note="n",
-        colour="#0072B2",
+    points = (
+        LabelPoint("linear", 4698, 0.95, 0.94, 0.96),
+        LabelPoint("linear", 47, 0.9, 0.87, 0.92),
+        LabelPoint("finetune", 469, 0.8, 0.7, 0.9),
     )
+    record = label_curve(points, arm="trimix", timestamp_ms=5, note="n", colour="#0072B2")
     run_id = log(tracker, start(tracker), "summary", record)
     history = {
         name: [(point.step, point.value) for point in tracker._client.get_metric_history(run_id, name)]
-        for name in ("auc_linear", "auc_finetune")
+        for name in ("auc_linear", "auc_finetune", "interval/auc_linear_low", "interval/auc_finetune_high")
     }
-    assert history == {"auc_linear": [(10, 0.9), (1000, 0.95)], "auc_finetune": [(125, 0.8)]}
+    assert history == {
+        "auc_linear": [(47, 0.9), (4698, 0.95)],
+        "auc_finetune": [(469, 0.8)],
+        "interval/auc_linear_low": [(47, 0.87), (4698, 0.94)],
+        "interval/auc_finetune_high": [(469, 0.9)],
+    }
+
+
+def test_tables_are_in_the_form_that_the_pages_show(opened: Callable[[], Tracker], tmp_path: Path) -> None:
+    tracker = opened()
+    parent = start(tracker)
+    for _ in range(2):
+        tracker.log_tables(
+            parent, {"auc": Table(("arm", "auc"), [("trimix", 0.9), ("scratch", None)])}, folder="tables"
+        )
+    place = tracker._client.download_artifacts(parent, "tables/auc.json", str(tmp_path))
+    assert json.loads(Path(place).read_text()) == {
+        "columns": ["arm", "auc"],
+        "data": [["trimix", 0.9], ["scratch", None]],
+    }
+    shown = json.loads(tracker._client.get_run(parent).data.tags["mlflow.loggedArtifacts"])
+    assert shown == [{"path": "tables/auc.json", "type": "table"}]
 
 
 def test_a_data_set_is_named_once_without_its_place(opened: Callable[[], Tracker]) -> None:

@@ -1,0 +1,56 @@
+"""Who is in the study: counts from the files to the sides of the split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from medtrimix.data.store import ArrayStore
+from medtrimix.ingest.options import SERVICE
+from medtrimix.report.study import Cohort, SplitCount
+from medtrimix.steps import split
+
+_COLOURS = {1: "grey", 3: "RGB"}
+
+
+def cohort(
+    store: ArrayStore, *, split_folder: Path, verdicts: Mapping[str, int], source: str, pretraining: str = ""
+) -> Cohort:
+    """Counts of a store and its split; `source` is a kind of source, see `source_kind`.
+
+    `pretraining` is what other data was pretrained on, "" for none.
+    """
+    side_N = pd.read_csv(split.split_file(split_folder), usecols=["split"])["split"].to_numpy()
+    index = store.columns("encoding", "label", "patient_id", "series_id").assign(side=side_N)
+    sides = [side for side in ("train", "val", "test", "dropped") if (index["side"] == side).any()]
+    channels, *size = store.image_shape
+    return Cohort(
+        source=source,
+        verdicts=verdicts,
+        encodings={str(name): int(count) for name, count in index["encoding"].value_counts().items()},
+        splits=tuple(_split_count(side, rows=index[index["side"] == side]) for side in sides),
+        image=f"{' x '.join(map(str, size))}, {_COLOURS.get(channels, f'{channels} channels')}",
+        pretraining=pretraining,
+        unit="image" if len(size) == 2 else "volume",
+        series=int(index.loc[index["series_id"] != "", "series_id"].nunique()),
+        patients=int(index["patient_id"].nunique()),
+    )
+
+
+def source_kind(source: str) -> str:
+    """What kind of source it is, never its name."""
+    if source.startswith(SERVICE):
+        return "DICOMweb service"
+    kinds = {".csv": "manifest", ".parquet": "manifest", ".npz": "MedMNIST file"}
+    return source if source == "phantom" else kinds.get(Path(source).suffix.lower(), "folder")
+
+
+def _split_count(side: str, *, rows: pd.DataFrame) -> SplitCount:
+    return SplitCount(
+        split=side,
+        images=len(rows),
+        patients=int(rows["patient_id"].nunique()),
+        by_class={str(name): int(count) for name, count in rows["label"].value_counts().sort_index().items()},
+    )

@@ -1,0 +1,140 @@
+"""The methods section of a paper, from what the study did: sizes, budgets, statistics, versions, references."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medtrimix.report.study import UNTRAINED, Study
+from medtrimix.report.summary import control
+from medtrimix.report.wording import arm_title, count, strategy_title
+
+_METHOD_REFERENCES = {
+    "trimix": "Bdair T, et al. TriMix: virtual embeddings and self-consistency for self-supervised learning. "
+    "arXiv 2206.06023, 2022 (reconstructed from its abstract).",
+    "simclr": "Chen T, et al. A simple framework for contrastive learning of visual representations. ICML 2020.",
+    "barlow_twins": "Zbontar J, et al. Barlow Twins: self-supervised learning via redundancy reduction. ICML 2021.",
+    "mixed_barlow_twins": "Bandara WGC, et al. Guarding Barlow Twins against overfitting with mixed samples. 2023.",
+    "vicreg": "Bardes A, et al. VICReg: variance-invariance-covariance regularization. ICLR 2022.",
+    "simsiam": "Chen X, He K. Exploring simple Siamese representation learning. CVPR 2021.",
+    "byol": "Grill JB, et al. Bootstrap your own latent. NeurIPS 2020.",
+    "moco_v2": "Chen X, et al. Improved baselines with momentum contrastive learning. arXiv 2003.04297, 2020.",
+    "i_mix": "Lee K, et al. i-Mix: a domain-agnostic strategy for contrastive representation learning. ICLR 2021.",
+    "mae": "He K, et al. Masked autoencoders are scalable vision learners. CVPR 2022.",
+}
+_STRATEGY_REFERENCES = {
+    "fixmatch": "Sohn K, et al. FixMatch: simplifying semi-supervised learning. NeurIPS 2020.",
+    "flexmatch": "Zhang B, et al. FlexMatch: boosting semi-supervised learning with curriculum pseudo labeling. "
+    "NeurIPS 2021.",
+    "mean_teacher": "Tarvainen A, Valpola H. Mean teachers are better role models. NeurIPS 2017.",
+    "pseudo_label": "Lee DH. Pseudo-Label. ICML workshop 2013.",
+    "ict": "Verma V, et al. Interpolation consistency training for semi-supervised learning. IJCAI 2019.",
+}
+_BOOTSTRAP = "Field CA, Welsh AH. Bootstrapping clustered data. J R Statist Soc B 2007;69:369-390."
+_CALIBRATION = "Guo C, et al. On calibration of modern neural networks. ICML 2017."
+_ISOTONIC = "Barlow RE, et al. Statistical inference under order restrictions. Wiley 1972."
+
+
+@dataclass(frozen=True)
+class MethodsText:
+    """Paragraphs with numbers in brackets, and the references that they mean, in order."""
+
+    paragraphs: tuple[str, ...]
+    references: tuple[str, ...]
+
+
+def methods_text(study: Study) -> MethodsText:
+    """What was done; nothing about what came out."""
+    text = _Text(study)
+    return MethodsText((text.data(), text.learning(), text.statistics(), text.software()), tuple(text.references))
+
+
+class _Text:
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self.references: list[str] = []
+
+    def data(self) -> str:
+        cohort = self._study.cohort
+        sides = {side.split: side for side in cohort.splits}
+        sizes = ", ".join(
+            f"{count(sides[name].images, cohort.unit)} of {count(sides[name].patients, 'patient')} for {purpose}"
+            for name, purpose in (("train", "training"), ("val", "validation"), ("test", "testing"))
+            if name in sides
+        )
+        classes = f"{', '.join(self._study.classes[:-1])} and {self._study.classes[-1]}"
+        return (
+            f"{cohort.unit.capitalize()}s ({cohort.image}; classes: {classes}) were split by patient: {sizes}. "
+            "Before training it was checked that no patient and no identical picture was on two sides, and that "
+            "pretraining saw no patient of the validation or test set."
+        )
+
+    def learning(self) -> str:
+        study = self._study
+        trained = [arm for arm in study.arms if study.methods[arm] != UNTRAINED]
+        names = ", ".join(self._arm(arm) for arm in trained)
+        repeats = len({cell.pretrain_seed for cell in study.cells})
+        draws = len({cell.label_seed for cell in study.cells})
+        learners = ", ".join(self._cited(strategy_title(s), _STRATEGY_REFERENCES.get(s)) for s in study.strategies)
+        parts = []
+        if trained:
+            parts.append(
+                f"Encoders were pretrained without labels on the training set by {names}, each on the same budget"
+                f"{f' and {repeats} times from other weights' if repeats > 1 else ''}"
+                f"{'; the same network without pretraining was the control' if len(trained) < len(study.arms) else ''}."
+            )
+        parts.append(
+            f"From each, classifiers were learned ({learners}) on {', '.join(study.budgets)} of the labelled training "
+            "images. The labelled subsets are stratified by class and nested, and were drawn "
+            f"{'once' if draws == 1 else f'{draws} times'}, the same for every arm. "
+            "The test set was used once per combination."
+        )
+        return " ".join(parts)
+
+    def statistics(self) -> str:
+        study, first = self._study, self._study.cells[0]
+        repeats = len({cell.pretrain_seed for cell in study.cells})
+        draws = len(next(iter(first.draws.values())))
+        macro = ", the mean of one class against the rest" if len(study.classes) > 2 else ""
+        test = f"{count(first.n_test, f'test {study.cohort.unit}')} of {count(first.n_patients, 'patient')}"
+        parts = [
+            f"The primary measure was the area under the ROC curve (AUC{macro}) on {test}.",
+            f"Intervals are 95% percentile intervals of {count(draws, 'bootstrap draw')} over patients, in which the "
+            f"images of a patient are drawn together [{self._number(_BOOTSTRAP)}]. Every combination met the same "
+            "draws; they were averaged over label seeds and subtracted between arms, which pairs the differences.",
+        ]
+        if repeats > 1:
+            parts.append(
+                f"To each draw came the standard error of the mean over the {repeats} pretrainings times a quantile of "
+                "Student's t."
+            )
+        if control(study) and len(study.budgets) > 1:
+            parts.append(
+                "The number of labels with which the control reaches the same AUC was read off its learning curve, "
+                f"made monotone [{self._number(_ISOTONIC)}] and linear in the logarithm of the number of labels; its "
+                "range has the crossings of the bootstrap draws."
+            )
+        parts.append(f"The expected calibration error has 15 bins of confidence [{self._number(_CALIBRATION)}].")
+        parts.append("The comparison told first was fixed beforehand: smallest budget, first arm, first learner.")
+        return " ".join(parts)
+
+    def software(self) -> str:
+        known = self._study.environment
+        named = ("python", "torch", "monai", "numpy", "scikit-learn")
+        versions = ", ".join(f"{name} {known[name]}" for name in named if name in known)
+        return (
+            f"Computed with medtrimix {known.get('medtrimix', '')} ({versions}) on "
+            f"{known.get('device', 'an unknown device')} in {known.get('precision', 'unknown')} precision, "
+            f"seed {known.get('seed', 'unknown')}."
+        )
+
+    def _arm(self, arm: str) -> str:
+        method = self._study.methods[arm]
+        return self._cited(arm_title(arm, method=method), _METHOD_REFERENCES.get(method))
+
+    def _cited(self, name: str, reference: str | None) -> str:
+        return f"{name} [{self._number(reference)}]" if reference else name
+
+    def _number(self, reference: str) -> int:
+        if reference not in self.references:
+            self.references.append(reference)
+        return self.references.index(reference) + 1

@@ -1,0 +1,119 @@
+"""Figures of predictions: reliability by hand, ROC bands that hold their curve, examples of their kind, steady maps."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from medtrimix.report.calibration import calibration, reliability
+from medtrimix.report.embedding import POINTS, glimpse, plane
+from medtrimix.report.examples import choose, small
+from medtrimix.report.roc import roc_curves
+from medtrimix.report.study import Prediction, Study
+
+
+def prediction(score: list[float], target: list[int]) -> Prediction:
+    score_N = np.array(score)
+    patient_N = np.array([f"p{place}" for place in range(len(score))])
+    return Prediction("a", "linear", "1%", 0, np.stack([1 - score_N, score_N], axis=1), np.array(target), patient_N)
+
+
+def test_reliability_by_hand() -> None:
+    """Bin .1 to .2 has .12 and .18, one positive; the last bin takes 1 too."""
+    found = reliability([prediction([0.12, 0.18, 0.95, 1.0], [0, 1, 1, 1])])
+    assert found.bin_B.tolist() == [1, 9]
+    assert found.predicted_B == pytest.approx([0.15, 0.975])
+    assert found.observed_B.tolist() == [0.5, 1.0]
+    assert found.count_B.tolist() == [2, 2]
+    # Wilson, 1 of 2: centre .5, half width 1.96 sqrt(.25/2 + 1.96^2/16) / (1 + 1.96^2/2) = .4055
+    assert found.low_B[0] == pytest.approx(0.5 - 0.4055, abs=1e-4)
+    assert found.high_B[0] == pytest.approx(0.5 + 0.4055, abs=1e-4)
+
+
+def test_seeds_are_pooled_but_counted_once() -> None:
+    one = prediction([0.12, 0.95], [0, 1])
+    assert reliability([one, one]).count_B.tolist() == [1, 1]
+
+
+def test_several_classes_ask_whether_the_call_is_right() -> None:
+    probability_NK = np.array([[0.6, 0.3, 0.1], [0.1, 0.65, 0.25]])
+    several = dataclasses.replace(prediction([0, 0], [0, 2]), probability_NK=probability_NK)
+    found = reliability([several])
+    assert (found.predicted_B.tolist(), found.observed_B.tolist()) == ([0.625], [0.5])
+
+
+def test_calibration_shows_the_two_that_the_answer_compares(study: Study) -> None:
+    figure = calibration(study)
+    assert figure is not None
+    names = [name.splitlines()[0] for name in figure.axes[0].get_legend_handles_labels()[1]]
+    assert names == ["TriMix, linear probe", "from scratch, finetuned"]
+    heights = [bar.get_height() for bar in figure.axes[3].patches]
+    assert sum(heights) == pytest.approx(2 * 400)  # every test image once for each of the two
+    assert calibration(dataclasses.replace(study, predictions=())) is None
+
+
+def test_bands_hold_their_curves(study: Study) -> None:
+    figure = roc_curves(study)
+    assert figure is not None
+    panel = figure.axes[0]
+    assert len(panel.collections) == 2  # the reference and the control
+    curve = np.asarray(panel.lines[1].get_ydata(), dtype=float)
+    band = panel.collections[0].get_paths()[0].vertices
+    for x in (0.1, 0.3, 0.6):
+        edge = band[np.isclose(band[:, 0], x)][:, 1]
+        assert edge.min() <= curve[round(100 * x)] <= edge.max()
+        assert 0.01 < np.ptp(edge) < 0.3
+
+
+def test_examples_are_of_their_kind_and_of_one_kind_only() -> None:
+    generator = np.random.default_rng(0)
+    probability_NK = generator.dirichlet([0.5, 0.5], size=200)
+    target_N = (generator.random(200) < probability_NK[:, 1]).astype(np.int64)
+    found = choose(probability_NK, target_N)
+    called_N = probability_NK.argmax(axis=1)
+    assert (called_N == target_N)[found["right"]].all()
+    assert not (called_N == target_N)[found["wrong"]].any()
+    assert sorted(np.bincount(target_N[found["right"]])) == [4, 4]
+    gap_N = np.abs(probability_NK[:, 1] - 0.5)
+    assert gap_N[found["uncertain"]].max() <= np.sort(gap_N)[7] + 1e-12
+    chosen = np.concatenate(list(found.values()))
+    assert len(chosen) == len(set(chosen.tolist())) == 24
+
+
+def test_a_faultless_learner_has_no_wrong_example() -> None:
+    assert choose(np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]]), np.array([0, 1, 1]))["wrong"].size == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "small_shape"),
+    [((2, 1, 28, 28), (2, 1, 28, 28)), ((2, 3, 224, 200), (2, 3, 74, 66)), ((2, 1, 5, 97, 97), (2, 1, 48, 48))],
+)
+def test_pictures_are_made_small(shape: tuple[int, ...], small_shape: tuple[int, ...]) -> None:
+    image = np.full(shape, 77, dtype=np.uint8)
+    found = small(image)
+    assert found.shape == small_shape
+    assert (found == 77).all()
+
+
+def test_a_map_keeps_groups_apart_and_is_the_same_again() -> None:
+    generator = np.random.default_rng(0)
+    target_N = np.arange(60) % 2
+    feature_NE = generator.normal(size=(60, 16)) + 8 * target_N[:, None]
+    place_N2 = plane(feature_NE)
+    assert place_N2.shape == (60, 2)
+    distance_NN = np.linalg.norm(place_N2[:, None] - place_N2[None], axis=2) + 1e9 * np.eye(60)
+    assert (target_N[distance_NN.argmin(axis=1)] == target_N).mean() > 0.95
+    assert (plane(feature_NE) == place_N2).all()
+
+
+def test_features_without_any_spread_have_a_map() -> None:
+    """A collapsed encoder must not end the report."""
+    assert np.isfinite(plane(np.ones((20, 4)))).all()
+
+
+def test_a_glimpse_is_spread_over_all_rows() -> None:
+    assert glimpse(np.arange(10)).tolist() == list(range(10))
+    rows = glimpse(np.arange(10_000))
+    assert (len(rows), rows[0], rows[-1]) == (POINTS, 0, 9999)
