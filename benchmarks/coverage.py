@@ -256,7 +256,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options: tuple[tuple[str, Callable[[str], object], object], ...] = (
         ("--studies", int, 1000),
-        ("--draws", int, 1000),
+        ("--draws", int, 500),
         ("--seed", int, 0),
         ("--out", Path, PAGE),
     )

@@ -28,7 +28,6 @@ LEVEL = 0.95
 """Coverage of every interval."""
 
 _TAILS = (100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2)
-_ROUNDING = 1e-12  # of the difference of two metrics that are equal
 _CHUNK_VALUES = 2**20  # 8 MB of float64; smaller chunks sort the scores too often, larger ones leave the cache
 
 
@@ -122,25 +121,6 @@ def estimate(value_R: Floats, point: float, *, n: int, n_patients: int) -> Estim
     Draws averaged over label seeds, place by place, give the interval of the mean over label seeds: it covers the
     sampling of test patients, not the spread between label seeds. Without any defined draw the interval is NaN.
     """
-    moved_R = _moved(value_R, point)
-    low, high = np.percentile(moved_R, _TAILS) if len(moved_R) else (np.nan, np.nan)
-    return Estimate(point, float(low), float(high), n, n_patients, int(np.isnan(value_R).sum()))
-
-
-def p_value(difference_R: Floats, point: float) -> float:
-    """Two-sided p of "no difference" from the draws of `estimate`: below .05 where its interval leaves zero out.
-
-    Twice the share of draws on the other side of zero, the point itself counted as one more draw (Davison and Hinkley,
-    Bootstrap Methods, 1997, section 4.4), so never below 2 / (draws + 1). Draws that are all zero give 1.
-    """
-    moved_R = _moved(difference_R, point)
-    if not len(moved_R):
-        return float("nan")
-    beyond = min(int((moved_R <= _ROUNDING).sum()), int((moved_R >= -_ROUNDING).sum()))
-    return min(1.0, 2 * (beyond + 1) / (len(moved_R) + 1))
-
-
-def _moved(value_R: Floats, point: float) -> Floats:
-    """The defined draws, with the point for their mean: the interval can't leave out the point."""
     defined_R = value_R[~np.isnan(value_R)]
-    return np.asarray(defined_R + (point - defined_R.mean()), dtype=np.float64) if len(defined_R) else defined_R
+    low, high = np.percentile(defined_R, _TAILS) + point - defined_R.mean() if len(defined_R) else (np.nan, np.nan)
+    return Estimate(point, float(low), float(high), n, n_patients, int(np.isnan(value_R).sum()))

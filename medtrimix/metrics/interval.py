@@ -112,6 +112,13 @@ def standard_error(name: str, value_R: Floats, point: float, *, patients_K: Sequ
     return float(np.sqrt(variance))
 
 
+def degrees_of_freedom(name: str, *, patients_K: Sequence[int], n_patients: int) -> int:
+    """Of `standard_error`: patients of the rarer class and those that the model stands for, less one."""
+    if _has_model(name, patients_K):
+        return min(patients_K) - 1 + _PRIOR_PATIENTS
+    return max(n_patients - 1, 1)
+
+
 def _has_model(name: str, patients_K: Sequence[int]) -> bool:
     return name == "auc" and len(patients_K) == 2
 

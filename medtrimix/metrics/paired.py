@@ -1,22 +1,26 @@
 """The difference of two cells on the same test set: its interval, and the p-value that agrees with it.
 
-Differences of draws know what the two have in common. With few patients of a class they scatter too little where AUCs
-are high, as the draws of either do. So their scatter is stretched by as much as the two AUCs' standard errors grow when
-they are drawn to the model's (`metrics.interval`): by next to nothing in a large set, by a tenth with 20 positive
-patients and AUCs of .98.
+Differences of draws know what the two have in common; their deviation is the standard error of the difference. Draws of
+a few patients of a class scatter too little where AUCs are high, and to the wrong side: so the deviation is stretched
+by as much as the two AUCs' own standard errors grow when they are drawn to the model's (`metrics.interval`), and the
+interval is Student's, with the patients of the rarer class, and the ten that the model stands for, for its degrees of
+freedom. In a large set that is the deviation of the draws times 1.96. The p-value is that of the same distribution.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from medtrimix.metrics.bootstrap import Estimate, estimate, p_value
+from medtrimix.metrics.bootstrap import LEVEL, Estimate
 from medtrimix.metrics.definitions import Floats
-from medtrimix.metrics.interval import standard_error
-from medtrimix.metrics.spread import widened
+from medtrimix.metrics.interval import degrees_of_freedom, standard_error
+from medtrimix.metrics.spread import half_range
+
+_SAME = 1e-12  # rounding of two equal metrics
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Paired:
 
     Attributes:
         estimate: with its 95% interval.
-        p_value: two-sided, of no difference; below .05 where the interval leaves zero out.
+        p_value: two-sided, of no difference; below .05 exactly where the interval leaves zero out. NaN for a difference
+            without any spread.
     """
 
     estimate: Estimate
@@ -62,16 +67,21 @@ def paired(
         repetition_P: the difference of each pretraining, whose spread is added (`metrics.spread`).
     """
     assert ours.value_R.shape == theirs.value_R.shape, (ours.value_R.shape, theirs.value_R.shape)
+    from scipy.stats import t
+
     gap_R, gap = ours.value_R - theirs.value_R, ours.value - theirs.value
-    stretched_R = (
-        gap + _stretch(name, (ours, theirs), patients_K) * (gap_R - np.nanmean(gap_R)) if _any(gap_R) else gap_R
-    )
-    drawn_R = widened(stretched_R, repetition_P)
-    return Paired(estimate(drawn_R, gap, n=n, n_patients=n_patients), p_value(drawn_R, gap))
-
-
-def _any(value_R: Floats) -> bool:
-    return bool(np.isfinite(value_R).any())
+    defined_R = gap_R[np.isfinite(gap_R)]
+    undefined = len(gap_R) - len(defined_R)
+    if len(defined_R) < 2:
+        return Paired(Estimate(gap, math.nan, math.nan, n, n_patients, undefined), math.nan)
+    freedom = degrees_of_freedom(name, patients_K=patients_K, n_patients=n_patients)
+    quantile = float(t.ppf((1 + LEVEL) / 2, freedom))
+    error = _stretch(name, (ours, theirs), patients_K) * float(defined_R.std(ddof=1))
+    half = math.hypot(quantile * error, half_range(repetition_P))
+    interval = Estimate(gap, gap - half, gap + half, n, n_patients, undefined)
+    if half < _SAME:
+        return Paired(interval, 1.0 if abs(gap) < _SAME else math.nan)
+    return Paired(interval, float(2 * t.sf(abs(gap) / half * quantile, freedom)))
 
 
 def _stretch(name: str, sides: Sequence[Side], patients_K: Sequence[int]) -> float:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from medtrimix.metrics import bootstrap
-from medtrimix.metrics.bootstrap import bootstrap_metrics, estimate, p_value, patient_weights
+from medtrimix.metrics.bootstrap import bootstrap_metrics, estimate, patient_weights
 from medtrimix.metrics.definitions import METRICS, Floats, Ints
 
 Cohort = tuple[Floats, Ints, np.ndarray]
@@ -134,23 +134,6 @@ def test_an_interval_contains_its_point_even_where_draws_are_biased() -> None:
     nothing = estimate(np.full(5, np.nan), 0.5, n=1, n_patients=1)
     assert np.isnan([nothing.low, nothing.high]).all()
     assert nothing.undefined_draws == 5
-
-
-@given(seed=st.integers(0, 10_000), draws=st.integers(100, 400), shift=st.floats(-4, 4))
-@settings(max_examples=100, deadline=None)
-def test_interval_and_p_value_do_not_contradict_each_other(seed: int, draws: int, shift: float) -> None:
-    value_R = shift + np.random.default_rng(seed).standard_t(3, size=draws)
-    found, p = estimate(value_R, shift, n=1, n_patients=1), p_value(value_R, shift)
-    excludes_zero = not found.low <= 0 <= found.high
-    assert excludes_zero == (p < 0.05) or abs(p - 0.05) <= 4.1 / (draws + 1)
-    assert 0 < p <= 1
-    assert p_value(-value_R, -shift) == pytest.approx(p)
-
-
-def test_p_values_at_the_ends() -> None:
-    assert p_value(np.zeros(200), 0.0) == 1.0  # a model and itself
-    assert p_value(np.full(1999, 0.1), 0.1) == pytest.approx(2 / 2000)  # never zero
-    assert np.isnan(p_value(np.full(5, np.nan), 0.1))
 
 
 def test_repeated_images_of_patients_widen_the_interval() -> None:

@@ -42,11 +42,13 @@ def test_interval_holds_its_point_and_agrees_with_p(seed: int, positives: int, f
     assert found.estimate.value == pytest.approx(sides[0].value - sides[1].value)
     assert found.estimate.low <= found.estimate.value <= found.estimate.high
     excludes_zero = not found.estimate.low <= 0 <= found.estimate.high
-    assert excludes_zero == (found.p_value < 0.05) or abs(found.p_value - 0.05) < 0.015
+    assert excludes_zero == (found.p_value < 0.05)
+    swapped = paired("auc", *reversed(sides), n=60, patients_K=(60 - positives, positives), n_patients=60)
+    assert (swapped.estimate.low, swapped.p_value) == pytest.approx((-found.estimate.high, found.p_value))
 
 
 def test_large_sets_are_hardly_stretched_small_ones_with_high_aucs_are() -> None:
-    for n, positives, aucs, least, most in ((2000, 1000, (0.85, 0.8), 1.0, 1.02), (200, 20, (0.98, 0.97), 1.02, 1.6)):
+    for n, positives, aucs, least, most in ((2000, 1000, (0.85, 0.8), 0.93, 1.07), (200, 20, (0.98, 0.97), 1.05, 1.8)):
         found, sides = two(seed=1, n=n, positives=positives, aucs=aucs)
         plain = estimate(sides[0].value_R - sides[1].value_R, sides[0].value - sides[1].value, n=n, n_patients=n)
         ratio = (found.estimate.high - found.estimate.low) / (plain.high - plain.low)
@@ -57,6 +59,14 @@ def test_a_model_and_itself() -> None:
     _, (side, _) = two(seed=2, n=60, positives=20, aucs=(0.95, 0.9))
     same = paired("auc", side, side, n=60, patients_K=(40, 20), n_patients=60)
     assert (same.estimate.value, same.estimate.low, same.estimate.high, same.p_value) == (0, 0, 0, 1)
+    # One always .1 above the other, without any spread: no chance to compare with.
+    above = paired("auc", Side(1.0, np.ones(50)), Side(0.9, np.full(50, 0.9)), n=9, patients_K=(5, 4), n_patients=9)
+    assert above.estimate.value == pytest.approx(0.1)
+    assert np.isnan(above.p_value)
+    never = np.full(50, np.nan)
+    undefined = paired("auc", Side(1.0, never), Side(0.9, never), n=9, patients_K=(5, 4), n_patients=9)
+    assert np.isnan([undefined.estimate.low, undefined.p_value]).all()
+    assert undefined.estimate.undefined_draws == 50
 
 
 def test_errors_are_not_stretched() -> None:
@@ -64,7 +74,9 @@ def test_errors_are_not_stretched() -> None:
     other_R = 0.12 + 0.01 * np.random.default_rng(1).normal(size=500)
     found = paired("brier", Side(0.1, value_R), Side(0.12, other_R), n=50, patients_K=(25, 25), n_patients=50)
     plain = estimate(value_R - other_R, -0.02, n=50, n_patients=50)
-    assert (found.estimate.low, found.estimate.high) == pytest.approx((plain.low, plain.high))
+    assert (found.estimate.low, found.estimate.high) == pytest.approx((plain.low, plain.high), abs=0.003)
+    half = 2.00958 * np.std(value_R - other_R, ddof=1)  # Student's t with 49 degrees of freedom
+    assert (found.estimate.low, found.estimate.high) == pytest.approx((-0.02 - half, -0.02 + half), rel=1e-5)
 
 
 def test_the_spread_of_pretrainings_widens_the_difference() -> None:

@@ -7,7 +7,6 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medtrimix.report.cohort import audit_checks
 from medtrimix.report.flow import flow_diagram, flow_in_words, levels
 from medtrimix.report.study import Cohort, SplitCount, Study
 

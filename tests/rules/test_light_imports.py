@@ -24,6 +24,7 @@ def loaded_after(code: str) -> set[str]:
         "import medtrimix.cli.app",
         "import medtrimix.pipeline.study",
         "import medtrimix.pipeline.plan",
+        "import medtrimix.cli.compare",
     ],
 )
 def test_no_heavy_library_is_loaded(code: str) -> None:
