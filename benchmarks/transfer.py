@@ -4,10 +4,11 @@
     python benchmarks/transfer.py --target nih                 15 minutes
     python benchmarks/transfer.py --quick --out FOLDER ...     to see that it runs
 
-For each target: pretrained on its own training images, on the other collection and on synthetic patients, and from scratch.
-A study has 2 arms x 2 pretrainings of 200,000 images (at 3,300 images a second and core: a minute each) and 54 cells; a
-finetuned one takes 5 to 25 seconds. The control is run once, for it sees no pretraining data. All studies of a target have
-the same split, labelled subsets and draws, so differences are paired. What is done is not repeated.
+For each target: pretrained on its own training images, on the other collection and on synthetic patients, and from
+scratch. A study has 2 arms x 2 pretrainings of 200,000 images (at 3,300 images a second and core: a minute each) and 36
+finetuned cells of 5 to 25 seconds; with the control, which sees no pretraining data and is run once, a target comes to
+about 12 + 25 minutes of one core. All studies of a target have the same split, labelled subsets and draws, so
+differences are paired. What is done is not repeated.
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ def _section(target: str, studies: dict[str, FinishedStudy], workspace: Path) ->
     yield ""
     yield (
         f"{options.description} {options.pretrain.seeds} pretrainings of {options.pretrain.image_budget:,} images "
-        "through the encoder. AUC on test with its 95% interval over patients; below it, minus the control from scratch, "
-        "paired; bold: that interval, over patients, pretrainings and label draws, excludes 0."
+        "through the encoder. AUC on test with its 95% interval over patients; below it, minus the control from "
+        "scratch, paired; bold: that interval, over patients, pretrainings and label draws, excludes 0."
     )
     yield ""
     titles = [f"{strategy_title(strategy)} {budget}" for strategy, budget in columns]

@@ -132,8 +132,8 @@ def distinctive(thumbnail_NT: Floats) -> Floats:
 def required_likeness(descriptor_NT: Floats, *, group_N: Rows, at_least: float) -> float:
     """The likeness of near-duplicates in a cohort: ten times closer to 1 than 99.9% of its pairs, and `at_least`.
 
-    As many pairs as there are pictures are not counted, or in a small cohort the copies themselves would be the measure.
-    Of a large cohort 2,000 pictures are asked, chosen by what they show and not by their order.
+    The most alike pairs, as many as there are pictures, don't count, or in a small cohort copies would be the measure
+    themselves. Of a large cohort 2,000 pictures are asked, chosen by what they show and not by their order.
     """
     direction_T = np.random.default_rng(0).standard_normal(descriptor_NT.shape[1], dtype=np.float32)
     order = np.argsort(descriptor_NT @ direction_T, kind="stable")
