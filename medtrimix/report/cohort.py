@@ -62,7 +62,7 @@ def audit_checks(report: dict[str, Any], *, on_leak: str) -> tuple[AuditCheck, .
     }
     counts = {kind: sum(finding["kind"] == kind for finding in report["findings"]) for kind in questions}
     checks = [
-        AuditCheck(question, counts[kind], _WENT_ON if counts[kind] else "", went_on=counts[kind] > 0)
+        AuditCheck(question, counts[kind], _WENT_ON if counts[kind] else "", leak=counts[kind] > 0)
         for kind, question in questions.items()
     ]
     dropped = report["images"]["dropped"]

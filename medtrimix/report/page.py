@@ -22,7 +22,7 @@ def page(study: Study, *, pictures: tuple[Picture, ...]) -> str:
         .render(
             study=study,
             headline=headline(study),
-            leaks=[check for check in study.audit if check.findings and check.went_on],
+            leaks=[check for check in study.audit if check.findings and check.leak],
             against=_against(study),
             efficiency=_efficiency(study),
             efficiency_budgets=_budgets(study),

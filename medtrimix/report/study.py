@@ -98,13 +98,13 @@ class AuditCheck:
         question: what was looked for.
         findings: how often it was found.
         action: what was done about it.
-        went_on: whether the study went on with it, which makes its numbers doubtful.
+        leak: whether it makes the numbers better than they should be.
     """
 
     question: str
     findings: int
     action: str = ""
-    went_on: bool = False
+    leak: bool = False
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def test_boxes_lie_inside_the_figure_and_apart(study: Study) -> None:
 def test_the_audit_says_what_went_on() -> None:
     report = {"findings": [{"kind": "same_patient"}, {"kind": "same_patient"}], "images": {"dropped": 4}}
     warned = audit_checks(report, on_leak="warn")
-    assert [(check.findings, check.went_on) for check in warned] == [(2, True), (0, False), (0, False), (0, False)]
+    assert [(check.findings, check.leak) for check in warned] == [(2, True), (0, False), (0, False), (0, False)]
     cleaned = audit_checks({"findings": [], "images": {"dropped": 4}}, on_leak="drop")
     assert cleaned[-1].findings == 4
-    assert not any(check.went_on for check in cleaned)
+    assert not any(check.leak for check in cleaned)

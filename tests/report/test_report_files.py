@@ -121,7 +121,7 @@ def test_pictures_of_an_earlier_report_are_gone(study: Study, tmp_path: Path) ->
 
 
 def test_a_leak_that_went_on_is_told_before_the_answer(study: Study, files: ReportFiles) -> None:
-    check = AuditCheck("Patients on two sides of the split", 3, "the study went on (on_leak: warn)", went_on=True)
+    check = AuditCheck("Patients on two sides of the split", 3, "the study went on (on_leak: warn)", leak=True)
     text = page(dataclasses.replace(study, audit=(check,)), pictures=())
     assert (
         text.index("This study leaks") < text.index("Patients on two sides of the split: 3") < text.index("The answer")
