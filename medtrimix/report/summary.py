@@ -93,6 +93,24 @@ def summarise(study: Study) -> tuple[SummaryRow, ...]:
     )
 
 
+def control(study: Study) -> tuple[str, str] | None:
+    """Arm and strategy to beat: the untrained arm, finetuned if possible; without one the second arm.
+
+    None if there is a single arm.
+    """
+    strategies = sorted(study.strategies, key=lambda strategy: strategy != "finetune")
+    for arm in sorted(study.arms[1:], key=lambda arm: study.methods[arm] != UNTRAINED):
+        for strategy in strategies if study.methods[arm] == UNTRAINED else study.strategies:
+            if any((cell.arm, cell.strategy) == (arm, strategy) for cell in study.cells):
+                return arm, strategy
+    return None
+
+
+def cells_of(study: Study, *, arm: str, strategy: str, budget: str) -> list[CellRow]:
+    """The cells of one combination, one per seed."""
+    return [cell for cell in study.cells if (cell.arm, cell.strategy, cell.budget) == (arm, strategy, budget)]
+
+
 def differences(study: Study, *, metric: str = "auc") -> tuple[Difference, ...]:
     """Reference minus every other arm, in the order of `summarise`; only seeds that both have are compared."""
     groups = _groups(study)
@@ -115,7 +133,7 @@ def paired(ours: list[CellRow], theirs: list[CellRow], *, metric: str) -> Estima
     pairs = _pairs(ours, theirs)
     gaps = [one.metrics[metric].value - other.metrics[metric].value for one, other in pairs]
     gap_R = np.mean([one.draws[metric] - other.draws[metric] for one, other in pairs], axis=0)
-    gap_R = widened(gap_R, list(_by_pretraining(gaps, [one for one, _ in pairs]).values()))
+    gap_R = widened(gap_R, _of_pretrainings(gaps, [one for one, _ in pairs]))
     return estimate(gap_R, float(np.mean(gaps)), n=ours[0].n_test, n_patients=ours[0].n_patients)
 
 
@@ -136,29 +154,6 @@ def summary_table(study: Study) -> tuple[TableRow, ...]:
         )
         for row in summarise(study)
     )
-
-
-def control(study: Study) -> tuple[str, str] | None:
-    """Arm and strategy to beat: the untrained arm, finetuned if possible; without one the second arm.
-
-    None if there is a single arm.
-    """
-    strategies = sorted(study.strategies, key=lambda strategy: strategy != "finetune")
-    for arm in sorted(study.arms[1:], key=lambda arm: study.methods[arm] != UNTRAINED):
-        for strategy in strategies if study.methods[arm] == UNTRAINED else study.strategies:
-            if any((cell.arm, cell.strategy) == (arm, strategy) for cell in study.cells):
-                return arm, strategy
-    return None
-
-
-def cells_of(study: Study, *, arm: str, strategy: str, budget: str) -> list[CellRow]:
-    """The cells of one combination, one per seed."""
-    return [cell for cell in study.cells if (cell.arm, cell.strategy, cell.budget) == (arm, strategy, budget)]
-
-
-def of_pretrainings(cells: list[CellRow], *, metric: str) -> dict[int, float]:
-    """Mean of each pretraining by its number."""
-    return _by_pretraining([cell.metrics[metric].value for cell in cells], cells)
 
 
 def majority_accuracy(study: Study) -> Estimate | None:
@@ -188,10 +183,10 @@ def _pairs(ours: list[CellRow], theirs: list[CellRow]) -> list[tuple[CellRow, Ce
     return [(cell, other[cell.seeds]) for cell in ours if cell.seeds in other]
 
 
-def _by_pretraining(values: list[float], cells: list[CellRow]) -> dict[int, float]:
-    """Mean of each pretraining by its number, from one value a cell."""
+def _of_pretrainings(values: list[float], cells: list[CellRow]) -> list[float]:
+    """Mean of each pretraining, from one value a cell."""
     numbers = np.array([cell.pretrain_seed for cell in cells])
-    return {int(number): float(np.array(values)[numbers == number].mean()) for number in np.unique(numbers)}
+    return [float(np.array(values)[numbers == number].mean()) for number in np.unique(numbers)]
 
 
 def _numbers_of_seeds(cells: list[CellRow]) -> tuple[int, int]:
@@ -206,7 +201,7 @@ def _summary(cells: list[CellRow]) -> SummaryRow:
     for name in first.metrics:
         values = [cell.metrics[name].value for cell in cells]
         mean_R = np.mean([cell.draws[name] for cell in cells], axis=0)
-        drawn_R = widened(mean_R, list(_by_pretraining(values, cells).values()))
+        drawn_R = widened(mean_R, _of_pretrainings(values, cells))
         drawn_R = drawn_R.clip(0, np.maximum(1, mean_R))  # Student's t knows no bounds
         metrics[name] = estimate(drawn_R, float(np.mean(values)), n=first.n_test, n_patients=first.n_patients)
         spread[name] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
