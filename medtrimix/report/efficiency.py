@@ -20,7 +20,7 @@ import numpy.typing as npt
 from medtrimix.metrics.bootstrap import LEVEL
 from medtrimix.metrics.spread import widened
 from medtrimix.report.study import CellRow, Floats, LabelsNeeded, Study
-from medtrimix.report.summary import cells_of, control, of_pretrainings
+from medtrimix.report.summary import cells_of, control
 
 
 @dataclass(frozen=True)
@@ -116,5 +116,10 @@ def _mean(cells: list[CellRow]) -> float:
 def _behind(ours: list[CellRow], theirs: list[CellRow]) -> Floats:
     """Draws of the difference of two means, with the spread between pretrainings where there are several."""
     gap_R = np.mean([cell.draws["auc"] for cell in ours], axis=0) - np.mean([c.draws["auc"] for c in theirs], axis=0)
-    own, other = (of_pretrainings(cells, metric="auc") for cells in (ours, theirs))
-    return widened(gap_R, [own[number] - other[number] for number in own if number in other])
+    own, other = ({cell.pretrain_seed for cell in cells} for cells in (ours, theirs))
+    shared = sorted(own & other)
+    return widened(gap_R, [_mean(_of(number, ours)) - _mean(_of(number, theirs)) for number in shared])
+
+
+def _of(pretraining: int, cells: list[CellRow]) -> list[CellRow]:
+    return [cell for cell in cells if cell.pretrain_seed == pretraining]

@@ -18,6 +18,7 @@ MAPS = 6
 """Arms with a map, the first ones."""
 _PERPLEXITY = 30
 _COMPONENTS = 30
+_ROUNDING = 1e-7  # features are float32: a smaller spread is none
 
 
 def glimpse(row_N: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -37,10 +38,13 @@ def plane(feature_NE: npt.ArrayLike) -> Floats:
 
     feature_NE = np.asarray(feature_NE, dtype=np.float64)
     deviation_E = feature_NE.std(axis=0)
-    standard_NE = (feature_NE - feature_NE.mean(axis=0)) / np.where(deviation_E > 0, deviation_E, 1)
+    varies_E = deviation_E > _ROUNDING * np.abs(feature_NE).max(axis=0)
+    standard_NE = np.where(varies_E, feature_NE - feature_NE.mean(axis=0), 0) / np.where(varies_E, deviation_E, 1)
+    if not standard_NE.any():  # a collapsed encoder: all images are one point
+        return np.zeros((len(standard_NE), 2))
     components = min(_COMPONENTS, *standard_NE.shape)
     main_NC: Floats = PCA(components, svd_solver="full").fit_transform(standard_NE)
-    main_NC = main_NC / max(float(main_NC[:, 0].std()), 1e-12)
+    main_NC = main_NC / main_NC[:, 0].std()
     start_N2 = np.zeros((len(main_NC), 2))
     start_N2[:, : min(2, components)] = 1e-4 * main_NC[:, :2]
     perplexity = min(_PERPLEXITY, (len(main_NC) - 1) / 3)

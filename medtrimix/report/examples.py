@@ -85,7 +85,11 @@ def example_sheet(study: Study) -> Figure | None:
                 panel.set_axis_off()
                 if place < len(found.target_B):
                     _picture(panel, found, place, classes=study.classes)
-            own[0].set_title(f"{_TITLES[found.kind]}", pad=16)
+            own[0].set_title(" ", pad=16)  # room above
+            title = own[0].annotate(
+                _TITLES[found.kind], (0, 1), (0, 17), xycoords="axes fraction", textcoords="offset points"
+            )
+            title.set(fontsize=10, fontweight="bold", in_layout=False)  # wider than its picture
     return figure
 
 

@@ -31,14 +31,14 @@ METHOD_TITLES = {
     "none": "from scratch",
 }
 STRATEGY_TITLES = {
-    "knn": "k nearest neighbours",
+    "knn": "nearest neighbours",
     "linear": "linear probe",
     "finetune": "finetuned",
+    "pseudo_label": "pseudo-labels",
+    "mean_teacher": "Mean Teacher",
+    "ict": "ICT",
     "fixmatch": "FixMatch",
     "flexmatch": "FlexMatch",
-    "mean_teacher": "Mean Teacher",
-    "pseudo_label": "Pseudo-Label",
-    "ict": "interpolation consistency (ICT)",
 }
 
 
