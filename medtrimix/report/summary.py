@@ -149,7 +149,7 @@ def _paired(pairs: list[tuple[CellRow, CellRow]], *, metric: str) -> Paired:
         n=first.n_test,
         patients_K=first.patients_by_class,
         n_patients=first.n_patients,
-        repetition_P=list(_by_pretraining(gaps, ours).values()),
+        repetition_P=_of_pretrainings(gaps, ours),
     )
 
 
@@ -195,11 +195,6 @@ def cells_of(study: Study, *, arm: str, strategy: str, budget: str) -> list[Cell
     return [cell for cell in study.cells if (cell.arm, cell.strategy, cell.budget) == (arm, strategy, budget)]
 
 
-def of_pretrainings(cells: list[CellRow], *, metric: str) -> dict[int, float]:
-    """Mean of each pretraining by its number."""
-    return _by_pretraining([cell.metrics[metric].value for cell in cells], cells)
-
-
 def majority_accuracy(study: Study) -> Estimate | None:
     """Accuracy on test of always naming the commonest class of the training set; None without predictions."""
     if not study.predictions:
@@ -229,10 +224,10 @@ def _pairs(ours: list[CellRow], theirs: list[CellRow]) -> list[tuple[CellRow, Ce
     return [(cell, other[cell.seeds]) for cell in ours if cell.seeds in other]
 
 
-def _by_pretraining(values: list[float], cells: list[CellRow]) -> dict[int, float]:
-    """Mean of each pretraining by its number, from one value a cell."""
+def _of_pretrainings(values: list[float], cells: list[CellRow]) -> list[float]:
+    """Mean of each pretraining, from one value a cell."""
     numbers = np.array([cell.pretrain_seed for cell in cells])
-    return {int(number): float(np.array(values)[numbers == number].mean()) for number in np.unique(numbers)}
+    return [float(np.array(values)[numbers == number].mean()) for number in np.unique(numbers)]
 
 
 def _numbers_of_seeds(cells: list[CellRow]) -> tuple[int, int]:
@@ -254,7 +249,7 @@ def _summary(cells: list[CellRow]) -> SummaryRow:
             n=first.n_test,
             patients_K=first.patients_by_class,
             n_patients=first.n_patients,
-            repetition_P=list(_by_pretraining(values, cells).values()),
+            repetition_P=_of_pretrainings(values, cells),
         )
         spread[name] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     return SummaryRow(
