@@ -155,7 +155,8 @@ def _points(path: Path, *, total_images: int | None = None) -> list[CurvePoint]:
     """About `_POINTS` points of the losses and all of what is watched, the same however far the training is."""
     if not path.is_file():
         return []
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    written, _, _ = path.read_text().rpartition("\n")  # the writer may be in the middle of a line
+    lines = [json.loads(line) for line in written.splitlines()]
     if not lines:
         return []
     total = total_images or lines[-1]["images"]

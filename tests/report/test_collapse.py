@@ -85,6 +85,16 @@ def test_every_watched_point_goes_to_mlflow_and_losses_are_thinned(tmp_path: Pat
     assert len(points) == 200 + 1
 
 
+def test_a_line_that_is_being_written_is_read_next_time(tmp_path: Path) -> None:
+    lines = [json.dumps({"step": step, "loss": 1.0, "images": 2 * (step + 1), "time": 1.0}) for step in range(3)]
+    for written in ("", lines[0][:9]):
+        (tmp_path / CURVES).write_text(written)
+        assert _points(tmp_path / CURVES) == []
+    for cut in range(1, len(lines[2])):
+        (tmp_path / CURVES).write_text(f"{lines[0]}\n{lines[1]}\n{lines[2][:cut]}")
+        assert [point.step for point in _points(tmp_path / CURVES, total_images=6)] == [0, 1]
+
+
 def test_the_alarm_is_a_tag_of_the_pretraining_and_of_the_study(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
