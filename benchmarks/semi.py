@@ -188,7 +188,7 @@ def _assemble(out: Path) -> None:
     lines = [
         "# Learners compared",
         "",
-        "Written by `python benchmarks/semi.py`, stage by stage. Defaults were set on training images of "
+        "Written by `python benchmarks/semi.py`, stage by stage. Defaults were looked at on training images of "
         "PneumoniaMNIST that no learner saw; what is told here as judged on test was judged there once.",
         "",
     ]
