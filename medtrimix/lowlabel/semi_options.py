@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from medtrimix.augment.options import AugmentOptions
 from medtrimix.lowlabel.network_options import NetworkOptions
@@ -77,6 +77,12 @@ class PseudoLabelOptions(SemiSupervisedOptions):
     rise_to: Share = 0.7
     threshold: Threshold = 0.0
     alignment: Alignment = "none"
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.rise_to < self.rise_from:
+            raise ValueError(f"rise_to {self.rise_to} is below rise_from {self.rise_from}")
+        return self
 
 
 class TeacherOptions(SemiSupervisedOptions):

@@ -48,8 +48,9 @@ def knn_probability(
 
 def cosine_similarity(bank_NE: npt.ArrayLike, query_ME: npt.ArrayLike) -> Floats:
     """Cosines of queries and bank, (M, N); 0 with a vector of length 0."""
-    similarity_MN: Floats = directions(query_ME) @ directions(bank_NE).T
-    return similarity_MN
+    query = np.asarray(query_ME, dtype=np.float64)  # a single one will do, which `directions` refuses
+    length_M1 = np.linalg.norm(query, axis=1, keepdims=True)
+    return np.asarray((query / np.maximum(length_M1, np.finfo(np.float64).tiny)) @ directions(bank_NE).T)
 
 
 def distance_similarity(bank_NE: npt.ArrayLike, query_ME: npt.ArrayLike) -> Floats:

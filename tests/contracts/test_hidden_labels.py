@@ -11,7 +11,7 @@ import pytest
 from medtrimix.augment.options import AugmentOptions
 from medtrimix.data import subsets
 from medtrimix.data.store_writer import StoreWriter
-from medtrimix.lowlabel.options import FROZEN, AnyOptions
+from medtrimix.lowlabel.options import FROZEN, AnyOptions, LinearOptions
 from medtrimix.lowlabel.semi_options import SemiSupervisedOptions
 from medtrimix.lowlabel.table import LEARNERS
 from medtrimix.methods.options import NoneOptions
@@ -90,21 +90,32 @@ def short(kind: type[AnyOptions]) -> AnyOptions:
     return kind.model_validate({"min_steps": 6, "max_steps": 6, "curve_points": 2, **more})
 
 
-def predicted(shared: Path, labels: list[str], kind: type[AnyOptions], *, out: Path) -> np.ndarray:
-    """What the step says about val and test, with these labels in the store."""
-    ingested = write_store(out / "ingest", labels)
+def cell(shared: Path, labels: list[str], kind: type[AnyOptions], *, out: Path, realistic: bool = False) -> Path:
+    """A cell's folder, with these labels in the store."""
     config = learn.Config(
         strategy=short(kind),
         augment=AugmentOptions(preset="light"),
         budget=3,
+        realistic_validation=realistic,
         label_seed=1,
         seed=2,
         numerics=NUMERICS,
     )
-    inputs = learn.Inputs(ingest=ingested, split=shared / "split", pretrain=shared / "pretrain", embed=shared / "embed")
+    inputs = learn.Inputs(
+        ingest=write_store(out / "ingest", labels),
+        split=shared / "split",
+        pretrain=shared / "pretrain",
+        embed=shared / "embed",
+    )
     learn.run(config, inputs=inputs, out=out, context=context(out))
-    sides = [learn.load_predictions(out, side=side).probability_NK for side in ("val", "test")]
-    return np.concatenate(sides)
+    return out
+
+
+def predicted(shared: Path, labels: list[str], kind: type[AnyOptions], *, out: Path) -> np.ndarray:
+    """What a cell says about val and test."""
+    folder = cell(shared, labels, kind, out=out)
+    sides: tuple[learn.Side, ...] = ("val", "test")
+    return np.concatenate([learn.load_predictions(folder, side=side).probability_NK for side in sides])
 
 
 @pytest.mark.parametrize("kind", LEARNERS, ids=lambda kind: kind.__name__)
@@ -125,3 +136,14 @@ def test_labels_outside_the_budget_are_never_seen(
     np.testing.assert_array_equal(predicted(shared, other, kind, out=tmp_path / "other"), expected)
     # One that is in the budget is seen, or the test would say nothing.
     assert not np.array_equal(predicted(shared, wrong, kind, out=tmp_path / "wrong"), expected)
+
+
+@pytest.mark.parametrize(("realistic", "val"), [(True, 6), (False, 10)])
+def test_val_is_no_larger_than_the_budget_where_that_is_wanted(
+    shared: Path, tmp_path: Path, realistic: bool, val: int
+) -> None:
+    folder = cell(shared, truth(), LinearOptions, out=tmp_path, realistic=realistic)
+    found = learn.load_predictions(folder, side="val")
+    assert len(found.target_N) == val
+    assert np.bincount(found.target_N).tolist() == [val // 2, val // 2]
+    assert len(learn.load_predictions(folder, side="test").target_N) == TEST

@@ -68,6 +68,7 @@ def answers_in_the_order_of_rows(learner: Learner, options: object) -> None:
     predict = learner(task, options=options, hooks=quiet())
     backwards = rows[::-1].copy()
     np.testing.assert_allclose(predict(backwards), predict(rows)[::-1], atol=1e-6)
+    np.testing.assert_allclose(predict(rows[:1]), predict(rows)[:1], atol=1e-6)
 
 
 def learns_what_can_be_learnt(learner: Learner, options: object, *, classes: int) -> None:

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 from medtrimix.augment.options import AugmentOptions
 from medtrimix.data.store_writer import StoreWriter
 from medtrimix.lowlabel.options import FinetuneOptions, LinearOptions
+from medtrimix.lowlabel.semi_options import FixMatchOptions
 from medtrimix.methods.options import NoneOptions, PretrainingOptions, SimCLROptions, TriMixOptions
 from medtrimix.metrics.evaluate import evaluate
 from medtrimix.nets.options import EncoderOptions
@@ -95,12 +96,17 @@ def test_pretraining_embedding_and_a_sheet_of_slices(studied: Path, tmp_path: Pa
     assert float(features.std(axis=0).max()) > 0
 
 
-@pytest.mark.parametrize(
-    "strategy",
-    [LinearOptions(), FinetuneOptions(min_steps=40, max_steps=40, batch_size=16, scratch_lr=3e-3)],
-    ids=lambda strategy: strategy.strategy,
-)
-def test_learning_finds_the_ball(studied: Path, tmp_path: Path, strategy: LinearOptions | FinetuneOptions) -> None:
+LENGTH = {"min_steps": 40, "max_steps": 40, "batch_size": 16, "scratch_lr": 3e-3}
+STRATEGIES = {
+    "linear": (LinearOptions(), 1.0),
+    "finetune": (FinetuneOptions(**LENGTH), 1.0),
+    "fixmatch": (FixMatchOptions(**LENGTH, strong=AugmentOptions(preset="ct"), unlabelled_batch=16, ema=0.8), 0.5),
+}
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_learning_finds_the_ball(studied: Path, tmp_path: Path, name: str) -> None:
+    strategy, budget = STRATEGIES[name]
     trained = pretrained(studied, NoneOptions(), out=tmp_path / "pretrain")
     embedded = tmp_path / "embed"
     embed.run(
@@ -112,7 +118,8 @@ def test_learning_finds_the_ball(studied: Path, tmp_path: Path, strategy: Linear
     config = learn.Config(
         strategy=strategy,
         augment=AugmentOptions(preset="light"),
-        budget=1.0,
+        budget=budget,
+        realistic_validation=True,
         label_seed=0,
         seed=0,
         numerics=NUMERICS,

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import references.semi_supervised as slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from medtrimix.lowlabel.options import FinetuneOptions, LinearOptions, StrategyOptions
-from medtrimix.lowlabel.schedule import batch_positions, batch_size, curve_steps, planned_steps
+from medtrimix.augment.options import AugmentOptions
+from medtrimix.lowlabel.options import FinetuneOptions, KNNOptions, LinearOptions, StrategyOptions
+from medtrimix.lowlabel.schedule import (
+    batch_positions,
+    batch_size,
+    curve_steps,
+    gaussian_rise,
+    linear_rise,
+    planned_steps,
+)
+from medtrimix.lowlabel.semi_options import FixMatchOptions, PseudoLabelOptions
 
 OPTIONS = FinetuneOptions(epochs=10, min_steps=50, max_steps=400, batch_size=32, min_batches_per_epoch=2)
 
@@ -64,6 +74,12 @@ STRATEGY: TypeAdapter[LinearOptions | FinetuneOptions] = TypeAdapter(StrategyOpt
         ('"finetune"', FinetuneOptions()),
         ('{"strategy": "linear", "inverse_regularisation": 1.0}', LinearOptions(inverse_regularisation=1.0)),
         ('{"strategy": "finetune", "epochs": 3}', FinetuneOptions(epochs=3)),
+        ('{"strategy": "knn", "metric": "euclidean"}', KNNOptions(metric="euclidean")),
+        ('"fixmatch"', FixMatchOptions()),
+        (
+            '{"strategy": "fixmatch", "strong": {"preset": "ct", "rotation_degrees": 3}}',
+            FixMatchOptions(strong=AugmentOptions(preset="ct", rotation_degrees=3.0)),
+        ),
     ],
 )
 def test_a_strategy_is_a_name_or_a_mapping(text: str, options: LinearOptions | FinetuneOptions) -> None:
@@ -72,7 +88,13 @@ def test_a_strategy_is_a_name_or_a_mapping(text: str, options: LinearOptions | F
 
 @pytest.mark.parametrize(
     "text",
-    ['"knn"', '{"epochs": 3}', '{"strategy": "linear", "epochs": 3}', '{"strategy": "finetune", "epochs": 3.5}', "3"],
+    [
+        '"nearest"',
+        '{"epochs": 3}',
+        '{"strategy": "linear", "epochs": 3}',
+        '{"strategy": "finetune", "epochs": 3.5}',
+        "3",
+    ],
 )
 def test_what_is_no_strategy_is_refused(text: str) -> None:
     with pytest.raises(ValidationError):
@@ -82,3 +104,24 @@ def test_what_is_no_strategy_is_refused(text: str) -> None:
 def test_minimum_above_maximum_is_refused() -> None:
     with pytest.raises(ValidationError, match="min_steps 5 is above max_steps 4"):
         FinetuneOptions(min_steps=5, max_steps=4)
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.19, 0.2, 0.45, 0.69, 0.7, 1.0])
+def test_the_weight_of_pseudo_labels_rises_as_published(progress: float) -> None:
+    expected = slow.lees_alpha(progress, t1=0.2, t2=0.7, final=3.0)
+    assert 3.0 * linear_rise(progress, start=0.2, end=0.7) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.1, 0.39, 0.4, 0.9])
+def test_the_weight_of_consistency_rises_as_published(progress: float) -> None:
+    assert gaussian_rise(progress, end=0.4) == pytest.approx(slow.laines_rampup(progress, length=0.4), rel=1e-12)
+
+
+def test_rises_without_length_are_there_at_once() -> None:
+    assert linear_rise(0.0, start=0.0, end=0.0) == 1
+    assert gaussian_rise(0.0, end=0.0) == 1
+
+
+def test_a_rise_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"rise_to 0\.1 is below rise_from 0\.5"):
+        PseudoLabelOptions(rise_from=0.5, rise_to=0.1)

@@ -1,0 +1,204 @@
+"""Semi-supervised learners: what they remember between steps, and what leaves traces in running statistics."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import references.semi_supervised as slow
+import torch
+from torch import Tensor, nn
+from toys import TinyEncoder, quiet, strong, toy_task
+
+from medtrimix.lowlabel.average import Average
+from medtrimix.lowlabel.batches import LabelledImages, UnlabelledImages
+from medtrimix.lowlabel.classifier import Classifier
+from medtrimix.lowlabel.fixmatch import FixMatch
+from medtrimix.lowlabel.ict import InterpolationConsistency
+from medtrimix.lowlabel.loop import Objective
+from medtrimix.lowlabel.mean_teacher import MeanTeacher
+from medtrimix.lowlabel.pseudo_label import PseudoLabel
+from medtrimix.lowlabel.pseudo_labels import AlignedPredictions, CurriculumThresholds, OneThreshold
+from medtrimix.lowlabel.semi_options import (
+    FixMatchOptions,
+    ICTOptions,
+    MeanTeacherOptions,
+    PseudoLabelOptions,
+    SemiSupervisedOptions,
+)
+from medtrimix.lowlabel.table import learn
+from medtrimix.lowlabel.task import Hooks, Rows, Task
+
+CPU = torch.device("cpu")
+
+
+def classifier_of(*, seed: int = 0) -> Classifier:
+    torch.manual_seed(seed)
+    return Classifier(TinyEncoder(), dim=8, classes=2).train()
+
+
+def fixmatch(classifier: Classifier, task: Task, options: FixMatchOptions) -> FixMatch:
+    return FixMatch(
+        classifier,
+        task=task,
+        options=options,
+        unlabelled=UnlabelledImages(task, options=options),
+        thresholds=OneThreshold(options.threshold),
+    )
+
+
+def objective_of(options: SemiSupervisedOptions, classifier: Classifier, task: Task) -> Objective:
+    if isinstance(options, FixMatchOptions):
+        return fixmatch(classifier, task, options)
+    if isinstance(options, PseudoLabelOptions):
+        return PseudoLabel(classifier, task=task, options=options)
+    if isinstance(options, MeanTeacherOptions):
+        return MeanTeacher(classifier, task=task, options=options)
+    assert isinstance(options, ICTOptions)
+    return InterpolationConsistency(classifier, task=task, options=options)
+
+
+KINDS = [FixMatchOptions, PseudoLabelOptions, MeanTeacherOptions, ICTOptions]
+
+
+def running_mean(classifier: Classifier) -> Tensor:
+    layer = next(layer for layer in classifier.modules() if isinstance(layer, nn.BatchNorm2d))
+    assert layer.running_mean is not None
+    return layer.running_mean.clone()
+
+
+@pytest.mark.parametrize("kind", [FixMatchOptions, MeanTeacherOptions, ICTOptions], ids=lambda kind: kind.__name__)
+def test_statistics_of_what_predicts_are_of_weak_unlabelled_views_alone(kind: type) -> None:
+    """One step, and by hand what batch normalisation makes of one pass: .9 of nothing and .1 of the batch's mean."""
+    task, options = toy_task(), kind(unlabelled_batch=20)
+    classifier = classifier_of()
+    first = classifier.encoder.net[0]
+    with torch.no_grad():
+        expected = 0.1 * first(UnlabelledImages(task, options=options).weak(0)).mean(dim=(0, 2, 3))
+    objective = objective_of(options, classifier, task)
+    objective.loss(0, progress=0.5).total.backward()
+    objective.after_step(0)
+    torch.testing.assert_close(running_mean(objective.predictor), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_the_loss_is_that_of_labelled_images_plus_the_weighted_rest(kind: type) -> None:
+    task = toy_task()
+    totals, rests = [], []
+    for weight in (0.0, 1.0, 3.0):
+        options = kind(
+            unlabelled_batch=20, unlabelled_weight=weight, **({"threshold": 0.0} if kind is FixMatchOptions else {})
+        )
+        loss = objective_of(options, classifier_of(), task).loss(0, progress=0.99)
+        totals.append(float(loss.total.detach()))
+        rests.append(float(loss.shown["unlabelled_loss"]))
+    assert rests[0] == rests[1] == rests[2] > 0
+    assert totals[1] - totals[0] == pytest.approx(rests[0], rel=1e-4, abs=1e-6)  # totals are float32
+    assert totals[2] - totals[0] == pytest.approx(3 * rests[0], rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (FixMatchOptions, slow.fixmatch),
+        (PseudoLabelOptions, slow.fixmatch),
+        (MeanTeacherOptions, slow.mean_teacher),
+    ],
+    ids=["fixmatch", "pseudo_label", "mean_teacher"],
+)
+def test_the_rest_is_the_published_loss_of_the_views(kind: type, expected: object) -> None:
+    """Built again from the views and one pass for each: labelled images are given no say in the statistics here."""
+    task = toy_task()
+    options = kind(unlabelled_batch=20, **({} if kind is MeanTeacherOptions else {"threshold": 0.55}))
+    classifier, again = classifier_of(), classifier_of()
+    found = objective_of(options, classifier, task).loss(0, progress=0.99).shown["unlabelled_loss"]
+    unlabelled = UnlabelledImages(task, options=options)
+    image_BCHW, _ = LabelledImages(task, options=options, device=CPU).at(0)
+    weak = unlabelled.weak(0)
+    learnt = {
+        FixMatchOptions: lambda: unlabelled.strong(0),
+        PseudoLabelOptions: lambda: weak,
+        MeanTeacherOptions: lambda: unlabelled.weak(0, view=1),
+    }[kind]()
+    with torch.no_grad():
+        seen_BK = again(torch.cat([image_BCHW, learnt]))[len(image_BCHW) :].double()
+        said_BK = seen_BK if kind is PseudoLabelOptions else again(weak).double()
+    more = {} if kind is MeanTeacherOptions else {"threshold": 0.55}
+    assert float(found) == pytest.approx(float(expected(seen_BK, said_BK, **more)), rel=1e-4)  # type: ignore[operator]
+
+
+def test_mixtures_are_replayed_from_the_step() -> None:
+    task, options = toy_task(), ICTOptions(unlabelled_batch=20)
+    losses = [
+        InterpolationConsistency(classifier_of(), task=task, options=options).loss(step, progress=0.9).total.item()
+        for step in (3, 3, 4)
+    ]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_fixmatch_learns_from_strong_views_and_labels_from_weak_ones() -> None:
+    task, seen = toy_task(), list[int]()
+
+    def watched(image_BCHW: Tensor, *, step: int, rows_B: Rows, view: int = 0) -> Tensor:
+        seen.extend(rows_B.tolist())
+        return strong(image_BCHW, step=step, rows_B=rows_B, view=view)
+
+    task = dataclasses.replace(task, vision=dataclasses.replace(task.vision, strong=watched))
+    learn(task, options=FixMatchOptions(min_steps=3, max_steps=3, unlabelled_batch=20), hooks=quiet())
+    assert len(seen) == 60
+    assert set(seen) == set(task.unlabelled_N.tolist())
+
+
+def test_the_average_is_the_mean_at_first_and_then_follows() -> None:
+    """By hand, decay .75: after weights 1, 3, 5, 7, 9 it is 1, 2, 3, 4 and .75 * 4 + .25 * 9 = 5.25."""
+    classifier = classifier_of()
+    average = Average(classifier, decay=0.75)
+    for step, value in enumerate((1.0, 3.0, 5.0, 7.0, 9.0)):
+        nn.init.constant_(classifier.head.bias, value)
+        average.follow(classifier, step=step)
+    assert average.network.head.bias.tolist() == pytest.approx([5.25, 5.25])
+    assert not any(weight.requires_grad for weight in average.network.parameters())
+
+
+def test_the_average_of_statistics_counts_them_too() -> None:
+    classifier = classifier_of()
+    average = Average(classifier, decay=0.5)
+    for step in range(3):
+        classifier(torch.randn(4, 1, 12, 12))
+        average.follow_statistics(classifier, step=step)
+    assert not torch.equal(running_mean(average.network), running_mean(classifier))
+    layer = average.network.encoder.net[1]
+    assert int(layer.num_batches_tracked) == 3
+
+
+def test_a_curriculum_remembers_who_was_sure() -> None:
+    """4 images, threshold .8; by the algorithm's restatement after each step."""
+    thresholds = CurriculumThresholds(0.8, images=4, classes=2, device=CPU)
+    probability_BK = torch.tensor([[0.9, 0.1], [0.45, 0.55]])
+    # Nothing is learnt yet, so that both thresholds are 0 and everything counts; image 2 is sure of class 0.
+    assert thresholds.confident(probability_BK, position_B=np.array([2, 3])).tolist() == [True, True]
+    low, high = slow.flexmatch_thresholds([None, None, 0, None], classes=2, threshold=0.8)
+    assert (low, high) == (pytest.approx(0.8 * (1 / 3) / (5 / 3)), 0)
+    for _ in range(3):  # all become sure of class 0, one after the other
+        thresholds.confident(torch.tensor([[0.9, 0.1]] * 3), position_B=np.array([0, 1, 3]))
+    found = thresholds.confident(torch.tensor([[0.79, 0.21], [0.81, 0.19], [0.4, 0.6]]), position_B=np.arange(3))
+    assert found.tolist() == [False, True, True]
+
+
+def test_alignment_raises_the_class_that_is_named_too_rarely() -> None:
+    task = toy_task()  # as many labels of both classes
+    logit_BK = torch.tensor([[2.0, 0.0]] * 9 + [[0.0, 0.1]])
+    plain, aligned = (AlignedPredictions(kind, task=task, device=CPU)(logit_BK) for kind in ("none", "labels"))
+    assert float(plain.mean(dim=0)[1]) < float(aligned.mean(dim=0)[1])
+    torch.testing.assert_close(aligned.sum(dim=1), torch.ones(10))
+
+
+def test_the_curve_says_how_many_were_confident_and_never_how_right_they_were() -> None:
+    for kind in (FixMatchOptions, PseudoLabelOptions):
+        curve: dict[int, dict[str, float]] = {}
+        hooks = Hooks(should_stop=lambda: False, record=lambda step, values, to=curve: to.update({step: dict(values)}))
+        learn(toy_task(), options=kind(min_steps=4, max_steps=4, unlabelled_batch=20), hooks=hooks)
+        validation = {"val_loss", "val_auc", "val_balanced_accuracy", "val_brier"}
+        assert set(curve[4]) == {"train_loss", "unlabelled_loss", "confident_share"} | validation
+        assert 0 <= curve[4]["confident_share"] <= 1
