@@ -24,13 +24,14 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata, t
+from scipy.stats import t
 
 from medtrimix.config.files import read_json
 from medtrimix.data.store import ArrayStore
 from medtrimix.data.subsets import label_subset
 from medtrimix.lowlabel.linear import fit_linear
 from medtrimix.lowlabel.options import LinearOptions
+from medtrimix.metrics.delong import auc_influence
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.machine import resolve
 from medtrimix.pipeline.plan import Plan, Task, make_plan
@@ -86,22 +87,6 @@ class Chance:
 
     variance: float
     freedom: float = np.inf
-
-
-def auc_influence(score_N: Floats, positive_N: npt.NDArray[np.bool_]) -> tuple[float, Floats]:
-    """The AUC, ties one half, and each sample's influence on it.
-
-    Influences sum to zero, the sum of their squares is the variance of the AUC.
-    """
-    positives, negatives = int(positive_N.sum()), int((~positive_N).sum())
-    assert positives, "no positive sample"
-    assert negatives, "no negative sample"
-    rank_N = rankdata(score_N)
-    below_N = np.empty(len(score_N))  # share of the other class that is on the right side of this sample
-    below_N[positive_N] = (rank_N[positive_N] - rankdata(score_N[positive_N])) / negatives
-    below_N[~positive_N] = 1 - (rank_N[~positive_N] - rankdata(score_N[~positive_N])) / positives
-    auc = float(below_N[positive_N].mean())
-    return auc, (below_N - auc) / np.where(positive_N, positives, negatives)
 
 
 def difference(ours: Judged, theirs: Judged) -> Gap:
@@ -211,8 +196,7 @@ class FinishedStudy:
 
     def _cell(self, task: Task, *, side: Literal["val", "test"]) -> tuple[float, Floats]:
         found = learn.load_predictions(self._folder(task), side=side)
-        auc, influence_N = auc_influence(found.probability_NK[:, 1], found.target_N == 1)
-        return auc, _by_patient(influence_N, found.patient_N)
+        return _judged_auc(found.probability_NK[:, 1], found.target_N == 1, found.patient_N)
 
     def _fold(self, task: Task) -> tuple[float, Floats]:
         """The cell's probe again, now on the training images that it has no label of."""
@@ -224,11 +208,12 @@ class FinishedStudy:
         probe = fit_linear(feature_NE[given_N], self._store.targets(given_N), classes=2, options=config.strategy)
         left_N = self._strangers(given_N)
         score_N = probe.predict(feature_NE[left_N])[:, 1]
-        auc, influence_N = auc_influence(score_N, self._store.targets(left_N) == 1)
-        everywhere_N = np.zeros(len(self._index))
-        everywhere_N[left_N] = influence_N
         patient_N = self._index["patient_id"].to_numpy(dtype=str)
-        return auc, _by_patient(everywhere_N[self._train_N], patient_N[self._train_N])
+        positive_N = self._store.targets(left_N) == 1
+        found = auc_influence(score_N, positive_N)
+        everywhere_N = np.zeros(len(self._index))
+        everywhere_N[left_N] = _scaled(found.influence_N, positive_N, patient_N[left_N])
+        return found.auc, _by_patient(everywhere_N[self._train_N], patient_N[self._train_N])
 
     def _strangers(self, given_N: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Training images of patients, and with pixels, that a probe has no label of."""
@@ -237,6 +222,21 @@ class FinishedStudy:
         for column in ("patient_id", "pixel_sha256"):
             known |= rows[column].isin(self._index[column].iloc[given_N]).to_numpy()
         return self._train_N[~known]
+
+
+def _judged_auc(
+    score_N: Floats, positive_N: npt.NDArray[np.bool_], patient_N: npt.NDArray[np.str_]
+) -> tuple[float, Floats]:
+    """The AUC, and each patient's influence: the sum of their squares is DeLong's variance."""
+    found = auc_influence(score_N, positive_N)
+    return found.auc, _by_patient(_scaled(found.influence_N, positive_N, patient_N), patient_N)
+
+
+def _scaled(influence_N: Floats, positive_N: npt.NDArray[np.bool_], patient_N: npt.NDArray[np.str_]) -> Floats:
+    """Influences times the root of patients / (patients - 1), class by class."""
+    positives, negatives = (len(np.unique(patient_N[side_N])) for side_N in (positive_N, ~positive_N))
+    factor_N = np.where(positive_N, positives / (positives - 1), negatives / (negatives - 1))
+    return np.asarray(influence_N * np.sqrt(factor_N), dtype=np.float64)
 
 
 def _by_patient(influence_N: Floats, patient_N: npt.NDArray[np.str_]) -> Floats:

@@ -25,11 +25,12 @@ LabelColumns = str | tuple[str, ...]
 
 @dataclass(frozen=True)
 class Row:
-    """What a table says about a file: class name ("" = unlabelled), split ("" = none), patient ("" = not said)."""
+    """What a table says about a file: class name ("" = unlabelled); split, patient, site ("" = not said)."""
 
     label: str = ""
     split: str = ""
     patient_id: str = ""
+    site: str = ""
 
 
 UNLABELLED = Row()
@@ -140,7 +141,7 @@ def _unique(table: Table, *, by: str, named: Callable[[str], str], column: Label
         if not cells[by]:
             raise SourceError(f"row {number}: column '{by}' is empty.", where=table.where)
         label = cells[column] if isinstance(column, str) else _findings(cells, names=column, row=number, table=table)
-        row = Row(label=label, split=cells.get("split", ""), patient_id=cells.get("patient_id", ""))
+        row = Row(label, **{name: cells.get(name, "") for name in ("split", "patient_id", "site")})
         if row.split not in SPLITS:
             raise SourceError(f"row {number}: column 'split' takes train, val, test or nothing.", where=table.where)
         row = known.setdefault(row, row)

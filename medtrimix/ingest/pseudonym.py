@@ -67,6 +67,10 @@ class Pseudonyms:
         """Pseudonym of a make of device: 8 characters, enough to tell those of one site apart."""
         return self._name("device", normalised(text))[:8]
 
+    def site(self, text: str) -> str:
+        """Pseudonym of a place: 8 characters, as for a device."""
+        return self._name("site", normalised(text))[:8]
+
     def keyed_digest(self, text: str) -> str:
         """64 hex digits that stand for `text`: for joins and for cache keys that must not give the text away."""
         return self._mac("digest", text).hex()

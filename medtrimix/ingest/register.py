@@ -78,9 +78,13 @@ class Register:
     def _labelled(self, reading: Reading, *, files: Sequence[ListedFile]) -> Sample:
         row = self._labels.of_files([file.path for file in files], keys=reading.keys)
         self._joined += row is not UNLABELLED
-        return Sample(
-            reading.image, replace(reading.record, label=one_of(row.label, finding=self._finding), split=row.split)
+        record = replace(
+            reading.record,
+            label=one_of(row.label, finding=self._finding),
+            split=row.split,
+            site=self._pseudonyms.site(row.site) if row.site else "",
         )
+        return Sample(reading.image, record)
 
 
 def _short(digest: str) -> bytes:

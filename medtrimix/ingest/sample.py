@@ -40,6 +40,7 @@ class Record:
             numbers separated by blanks; "" if unknown.
         device: pseudonym of manufacturer and model, "" if unknown.
         flags: names of `Flag`, separated by blanks.
+        site: pseudonym of where it was made, "" where no table says.
     """
 
     sample_id: str
@@ -63,6 +64,7 @@ class Record:
     affine: str = ""
     device: str = ""
     flags: str = ""
+    site: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from judging import Judged, auc_influence, contrast, difference
-from sklearn.metrics import roc_auc_score
+from judging import Judged, _judged_auc, contrast, difference
+
+from medtrimix.metrics.delong import auc_influence, delong_variance
 
 
-def literal_components(score_N: np.ndarray, positive_N: np.ndarray) -> tuple[float, float]:
-    """AUC and its variance by DeLong's formulas, pair by pair (Biometrics 1988, equations 4 to 6)."""
-    positives, negatives = score_N[positive_N], score_N[~positive_N]
-    kernel = np.array([[1.0 if x > y else 0.5 if x == y else 0.0 for y in negatives] for x in positives])
-    auc = kernel.mean()
-    s10 = kernel.mean(axis=1).var(ddof=1) / len(positives)
-    s01 = kernel.mean(axis=0).var(ddof=1) / len(negatives)
-    return auc, s10 + s01
-
-
-def test_influences_are_delongs_components() -> None:
+def test_influences_give_delongs_variance() -> None:
     rng = np.random.default_rng(1)
     positive_N = rng.random(200) < 0.4
     score_N = np.round(rng.normal(size=200) + positive_N, 1)  # with ties
-    auc, influence_N = auc_influence(score_N, positive_N)
-    expected, variance = literal_components(score_N, positive_N)
-    assert auc == pytest.approx(expected, abs=1e-12)
-    assert auc == pytest.approx(roc_auc_score(positive_N, score_N), abs=1e-12)
-    assert influence_N.sum() == pytest.approx(0, abs=1e-12)
-    p, n = positive_N.sum(), (~positive_N).sum()
-    by_class = np.square(influence_N[positive_N]).sum() * p / (p - 1) + np.square(
-        influence_N[~positive_N]
-    ).sum() * n / (n - 1)
-    assert by_class == pytest.approx(variance, rel=1e-10)
-
-
-def test_a_hand_worked_auc() -> None:
-    # Positives .9 and .4, negatives .5 and .1: 3 of 4 pairs are in order.
-    auc, influence_N = auc_influence(np.array([0.9, 0.4, 0.5, 0.1]), np.array([True, True, False, False]))
-    assert auc == 0.75
-    # .9 is above both negatives: (1 - .75) / 2; .4 above one of two: (.5 - .75) / 2; likewise the negatives.
-    np.testing.assert_allclose(influence_N, [0.125, -0.125, -0.125, 0.125])
+    patient_N = np.arange(200).astype(str)
+    auc, influence_G = _judged_auc(score_N, positive_N, patient_N)
+    found = auc_influence(score_N, positive_N)
+    assert auc == found.auc
+    assert np.square(influence_G).sum() == pytest.approx(delong_variance(found.influence_N, positive_N), rel=1e-10)
+    paired_N = np.repeat(np.arange(100), 2).astype(str)
+    _, influence_G = _judged_auc(score_N, positive_N, paired_N)
+    clustered = delong_variance(found.influence_N, positive_N, paired_N)
+    assert np.square(influence_G).sum() == pytest.approx(clustered, rel=0.01)  # the covariance has a factor of its own
 
 
 def _arm(auc_PL: np.ndarray, patients: int = 100) -> Judged:

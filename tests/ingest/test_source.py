@@ -181,6 +181,23 @@ def test_a_manifest_reads_its_own_files_only(tmp_path: Path) -> None:
     }
 
 
+def test_sites_are_kept_as_pseudonyms_and_never_as_they_are_written(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for number in range(4):
+        _png(root / f"{number}.png", seed=number)
+    rows = "0.png,a,CANARY North\n1.png,a,canary north \n2.png,b,CANARY South\n3.png,b,\n"
+    (root / "m.csv").write_text(f"path,label,site\n{rows}")
+    outcome = list(ingest(DataOptions(source=str(root / "m.csv")), pseudonyms=NAMES, workers=1))
+    sites = [sample.record.site for item in outcome for sample in item.samples]
+    assert sites == [NAMES.site("CANARY North"), NAMES.site("CANARY North"), NAMES.site("CANARY South"), ""]
+    assert len(set(sites)) == 3
+    assert {len(site) for site in sites} == {0, 8}
+    assert "canary" not in repr(outcome).lower()
+    (root / "m.csv").write_text(f"path,label,site\n{rows}0.png,a,elsewhere\n")
+    with pytest.raises(SourceError, match="rows 2 and 6"):
+        list(ingest(DataOptions(source=str(root / "m.csv")), pseudonyms=NAMES, workers=1))
+
+
 def test_sources_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "CANARY.txt").write_text("x")
