@@ -36,13 +36,13 @@ SOURCES = {
 TARGETS = {
     "pneumoniamnist": (
         "data={source: '${MEDTRIMIX_DATA}/pneumoniamnist.npz', image_size: [28, 28]}",
-        "description=PneumoniaMNIST, official split: 74% of val and 62.5% of test are pneumonia; no patient numbers.",
+        "description=PneumoniaMNIST, official split; 74% of val and 62.5% of test are pneumonia. No patient numbers.",
     ),
     "nih": (
         "data={source: '${MEDTRIMIX_DATA}/nih_cxr', labels: '${MEDTRIMIX_DATA}/nih_cxr/labels.csv', "
         "image_size: [28, 28]}",
         f"split.file={HERE.parent / 'data_manifests' / 'nih_cxr_split.csv'}",
-        "description=NIH ChestX-ray14, 1,000 images: the classes differ in acquisition; these numbers rank no methods.",
+        "description=1,000 images of NIH ChestX-ray14. The classes differ in acquisition, so this ranks no methods.",
     ),
 }
 QUICK = ("pretrain.image_budget=1000", "learn.label_seeds=1", "learn.label_budgets=[0.1]", "evaluate.bootstrap=100")
