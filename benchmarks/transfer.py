@@ -1,13 +1,13 @@
 """Pretrained on one collection, learned on another: runs `studies/transfer.yaml` for each pair; `results/transfer.md`.
 
-    python benchmarks/transfer.py --target pneumoniamnist      20 minutes on two cores
-    python benchmarks/transfer.py --target nih                 15 minutes
+    python benchmarks/transfer.py --target pneumoniamnist      half an hour on two cores
+    python benchmarks/transfer.py --target nih                 half an hour
     python benchmarks/transfer.py --quick --out FOLDER ...     to see that it runs
 
 For each target: pretrained on its own training images, on the other collection and on synthetic patients, and from
-scratch. A study has 2 arms x 2 pretrainings of 200,000 images (at 3,300 images a second and core: a minute each) and 36
+scratch. A study has 2 arms x 3 pretrainings of 200,000 images (at 3,300 images a second and core: a minute each) and 54
 finetuned cells of 5 to 25 seconds; with the control, which sees no pretraining data and is run once, a target comes to
-about 12 + 25 minutes of one core. All studies of a target have the same split, labelled subsets and draws, so
+about 20 + 40 minutes of one core. All studies of a target have the same split, labelled subsets and draws, so
 differences are paired. What is done is not repeated.
 """
 
