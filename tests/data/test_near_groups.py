@@ -84,7 +84,7 @@ def test_other_data_loses_what_has_to_do_with_val_or_test_in_a_chain() -> None:
     sides = pd.Series(["train", "val", "test"])
     other = index_of(["q1", "q1", "p3", "p1", "q2", "q3"], [""] * 6, pixels=["u", "v", "w", "t", "x", "s"])
     kept = without_held_out(other, pd.Series(["train"] * 6), index=index, sides=sides, near=near((1, 0)))
-    # q1 has a near-duplicate of p2's picture, so its other one goes as well; p3 is in test; the rest is of train or new.
+    # q1 nearly has a picture of p2, so its other one goes as well; p3 is in test; the rest is of train or new.
     assert kept.tolist() == [DROPPED, DROPPED, DROPPED, "train", "train", "train"]
 
 
