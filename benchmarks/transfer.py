@@ -1,13 +1,13 @@
 """Pretrained on one collection, learned on another: runs `studies/transfer.yaml` for each pair; `results/transfer.md`.
 
-    python benchmarks/transfer.py --target pneumoniamnist      20 minutes on two cores
-    python benchmarks/transfer.py --target nih                 15 minutes
+    python benchmarks/transfer.py --target pneumoniamnist      half an hour on two cores
+    python benchmarks/transfer.py --target nih                 half an hour
     python benchmarks/transfer.py --quick --out FOLDER ...     to see that it runs
 
 For each target: pretrained on its own training images, on the other collection and on synthetic patients, and from
-scratch. A study has 2 arms x 2 pretrainings of 200,000 images (at 3,300 images a second and core: a minute each) and 36
+scratch. A study has 2 arms x 3 pretrainings of 200,000 images (at 3,300 images a second and core: a minute each) and 54
 finetuned cells of 5 to 25 seconds; with the control, which sees no pretraining data and is run once, a target comes to
-about 12 + 25 minutes of one core. All studies of a target have the same split, labelled subsets and draws, so
+about 20 + 40 minutes of one core. All studies of a target have the same split, labelled subsets and draws, so
 differences are paired. What is done is not repeated.
 """
 
@@ -36,13 +36,13 @@ SOURCES = {
 TARGETS = {
     "pneumoniamnist": (
         "data={source: '${MEDTRIMIX_DATA}/pneumoniamnist.npz', image_size: [28, 28]}",
-        "description=PneumoniaMNIST, official split: 74% of val and 62.5% of test are pneumonia; no patient numbers.",
+        "description=PneumoniaMNIST, official split; 74% of val and 62.5% of test are pneumonia. No patient numbers.",
     ),
     "nih": (
         "data={source: '${MEDTRIMIX_DATA}/nih_cxr', labels: '${MEDTRIMIX_DATA}/nih_cxr/labels.csv', "
         "image_size: [28, 28]}",
         f"split.file={HERE.parent / 'data_manifests' / 'nih_cxr_split.csv'}",
-        "description=NIH ChestX-ray14, 1,000 images: the classes differ in acquisition; these numbers rank no methods.",
+        "description=1,000 images of NIH ChestX-ray14. The classes differ in acquisition, so this ranks no methods.",
     ),
 }
 QUICK = ("pretrain.image_budget=1000", "learn.label_seeds=1", "learn.label_budgets=[0.1]", "evaluate.bootstrap=100")

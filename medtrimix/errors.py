@@ -5,7 +5,7 @@
     │   ├── ConfigError        one or many problems of a pipeline file, each with its line
     │   ├── SourceError        images or labels that can't be read, joined or trusted
     │   ├── LabelBudgetError   more labels asked for than there are
-    │   └── LeakageError       patients or pictures on two sides of a split
+    │   └── LeakageError       patients or pictures on two sides of a split, or seen in pretraining
     ├── StepFailed             a step of the pipeline ended with an error
     │   ├── NumericalError     a loss or a metric became NaN or infinite
     │   └── CollapseError      a pretraining ended up giving all images the same embedding
@@ -92,7 +92,7 @@ class LabelBudgetError(InputError):
 
 
 class LeakageError(InputError):
-    """The same patient or the same picture is on two sides of a split."""
+    """The same patient or the same picture is on two sides of a split, or was pretrained on and is to be tested."""
 
 
 class StepFailed(MedtrimixError):

@@ -90,7 +90,12 @@ def thumbnails(images: Callable[[Rows], npt.NDArray[np.generic]], *, count: int)
 
 
 def near_duplicates(
-    thumbnail_NT: Floats, *, group_N: Rows, at_least: float, first: int | None = None
+    thumbnail_NT: Floats,
+    *,
+    group_N: Rows,
+    at_least: float,
+    first: int | None = None,
+    told: Callable[[int, int], None] | None = None,
 ) -> NearDuplicates:
     """All pairs of different groups that are nearly the same, the first row below the second, in the order of rows.
 
@@ -99,12 +104,15 @@ def near_duplicates(
         group_N: number of each picture's group (`groups.connected_groups`); within a group nobody looks.
         at_least: the smallest likeness that can count, in any cohort.
         first: only pairs between the first so many rows and the rest.
+        told: called now and then with how many rows are compared with all others, of how many.
     """
     descriptor_NT = distinctive(thumbnail_NT)
     required = required_likeness(descriptor_NT, group_N=group_N, at_least=at_least)
     found = [np.zeros((0, 3))]
     split = len(descriptor_NT) if first is None else first
     for top in range(0, split, _BLOCK):
+        if told is not None:
+            told(top, split)
         rows = slice(top, min(top + _BLOCK, split))
         for left in range(top if first is None else first, len(descriptor_NT), _BLOCK):
             others = slice(left, left + _BLOCK)

@@ -82,6 +82,7 @@ def results(study: Study) -> dict[str, Any]:
         "cohort": {
             "source": study.cohort.source,
             "image": study.cohort.image,
+            "pretraining": study.cohort.pretraining,
             "verdicts": dict(study.cohort.verdicts),
             "encodings": dict(study.cohort.encodings),
             "splits": [
@@ -90,7 +91,8 @@ def results(study: Study) -> dict[str, Any]:
             ],
         },
         "audit": [
-            {"question": check.question, "findings": check.findings, "action": check.action} for check in study.audit
+            {"question": check.question, "findings": check.findings, "action": check.action, "leak": check.leak}
+            for check in study.audit
         ],
         "environment": dict(study.environment),
         "collapses": [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
         group_N=connected_groups(index),
         at_least=config.likeness,
         first=None if inputs.pretraining is None else len(stores[0]),
+        told=partial(_tell, context, unit="compared"),
     )
     other_P = found.other_P if inputs.pretraining is None else found.other_P - len(stores[0])
     table = pd.DataFrame({"row": found.row_P, "other": other_P, "likeness": found.likeness_P})
@@ -86,7 +88,11 @@ def _thumbnails(stores: list[ArrayStore], *, context: Context) -> Iterator[Float
     for store in stores:
         for thumbnail_BT in thumbnails(store.images, count=len(store)):
             done += len(thumbnail_BT)
-            context.recorder.progress(done, total, unit="images")
-            if context.should_stop():
-                raise Interrupted(f"Stopped after {done:,} images.")
+            _tell(context, done, total, unit="images")
             yield thumbnail_BT
+
+
+def _tell(context: Context, done: int, total: int, *, unit: str) -> None:
+    context.recorder.progress(done, total, unit=unit)
+    if context.should_stop():
+        raise Interrupted(f"Stopped after {done:,} of {total:,} {unit}.")

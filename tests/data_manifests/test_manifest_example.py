@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from medtrimix.data.audit import audit, require_clean
+from medtrimix.data.audit import Pretraining, audit, require_clean
 from medtrimix.data.options import AuditOptions, SplitOptions
 from medtrimix.data.split import split_by_patient
 from medtrimix.errors import InputError, LeakageError
@@ -39,7 +39,7 @@ def index_of(rows: pd.DataFrame, *, folder: Path) -> pd.DataFrame:
 def split_of(index: pd.DataFrame) -> pd.Series:
     """The audited split."""
     side_N = split_by_patient(index, options=SplitOptions(), seed=0)
-    report = audit(index, side_N, (side_N == "train").to_numpy().nonzero()[0])
+    report = audit(index, side_N, Pretraining.inside(index, (side_N == "train").to_numpy().nonzero()[0]))
     require_clean(report, options=AuditOptions())
     return side_N
 

@@ -77,4 +77,8 @@ def test_a_clean_cohort_passes(tmp_path: Path) -> None:
     report = audit_of(ran)
     assert report["findings"] == []
     assert report["pretraining_images"] == 30, "all of the other source"
-    assert "This study leaks." not in (ran.workspace / "results" / "leaky" / "report.html").read_text()
+    page = (ran.workspace / "results" / "leaky" / "report.html").read_text()
+    assert "This study leaks." not in page
+    assert "30 images of 30 patients (folder)" in page, "the report says what was pretrained on"
+    place = str(clean.pipeline.parent).encode()
+    assert [path for path in ran.workspace.rglob("*") if path.is_file() and place in path.read_bytes()] == []

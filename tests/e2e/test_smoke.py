@@ -52,6 +52,7 @@ def test_mlflow_has_the_study_its_pretraining_and_its_cells(smoke: Ran) -> None:
     files = {
         path.name for path in (smoke.workspace / "mlflow" / "artifacts").glob(f"**/{parent}/**/*") if path.is_file()
     }
+    assert {"audit.html", "audit.json"} <= files
     assert {"report.html", "results.csv", "results.json", "config.yaml", "environment.json"} <= files
     assert {"learning_curve.png", "roc.png", "loss.png", "views.png"} <= files
 
@@ -90,7 +91,7 @@ def test_one_more_label_seed_trains_only_the_new_cells(smoke: Ran, tmp_path: Pat
     after = done_markers(workspace)
     assert before.items() <= after.items()
     new = [name.split("/")[1] for name in after.keys() - before.keys()]
-    assert sorted(new) == ["evaluate"] * 8 + ["learn"] * 8
+    assert sorted(new) == ["audit"] + ["evaluate"] * 8 + ["learn"] * 8, "and looks at their labelled subsets"
     assert {summary["label_seeds"] for summary in results(workspace)["summaries"]} == {3}  # type: ignore[attr-defined,index]
 
 
