@@ -17,7 +17,9 @@ _WENT_ON = "the study went on (on_leak: warn)"
 _COLOURS = {1: "grey", 3: "RGB"}
 
 
-def cohort(store: ArrayStore, *, split_folder: Path, verdicts: Mapping[str, int], source: str) -> Cohort:
+def cohort(
+    store: ArrayStore, *, split_folder: Path, verdicts: Mapping[str, int], source: str, pretraining: str = ""
+) -> Cohort:
     """Counts of a store and its split; `source` is a kind of source, see `source_kind`."""
     side_N = pd.read_csv(split.split_file(split_folder), usecols=["split"])["split"].to_numpy()
     index = store.columns("encoding", "label", "patient_id", "series_id").assign(side=side_N)
@@ -29,6 +31,7 @@ def cohort(store: ArrayStore, *, split_folder: Path, verdicts: Mapping[str, int]
         encodings={str(name): int(count) for name, count in index["encoding"].value_counts().items()},
         splits=tuple(_split_count(side, rows=index[index["side"] == side]) for side in sides),
         image=f"{' x '.join(map(str, size))}, {_COLOURS.get(channels, f'{channels} channels')}",
+        pretraining=pretraining,
         unit="image" if len(size) == 2 else "volume",
         series=int(index.loc[index["series_id"] != "", "series_id"].nunique()),
         patients=int(index["patient_id"].nunique()),

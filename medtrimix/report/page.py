@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from medtrimix.report.efficiency import efficiencies
@@ -9,7 +10,7 @@ from medtrimix.report.headline import headline
 from medtrimix.report.html import Picture, environment
 from medtrimix.report.methods_text import methods_text
 from medtrimix.report.study import Study
-from medtrimix.report.summary import TableRow, control, majority_accuracy, summary_table
+from medtrimix.report.summary import TableRow, control, differences, majority_accuracy, summary_table
 from medtrimix.report.wording import arm_title, interval, labels_needed, strategy_title
 
 
@@ -24,6 +25,7 @@ def page(study: Study, *, pictures: tuple[Picture, ...]) -> str:
             headline=headline(study),
             leaks=[check for check in study.audit if check.findings and check.leak],
             against=_against(study),
+            adjusted=any(math.isfinite(gap.p_holm) for gap in differences(study)),
             efficiency=_efficiency(study),
             efficiency_budgets=_budgets(study),
             methods=methods_text(study),

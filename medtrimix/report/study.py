@@ -75,6 +75,8 @@ class Cohort:
         encodings: transfer syntax or file format -> images.
         splits: train, val, test, and `dropped` where the audit took images out.
         image: size and channels as stored, "64 x 64, grey".
+        pretraining: of other data to pretrain on, what and how much it is, "1,000 images of 682 patients (folder)"; ""
+            without such data.
         unit: what one image of the store is, "image" or "volume".
         series: series that the images come from, 0 where the source knows none.
         patients: of all splits together.
@@ -85,6 +87,7 @@ class Cohort:
     encodings: Mapping[str, int]
     splits: tuple[SplitCount, ...]
     image: str
+    pretraining: str = ""
     unit: str = "image"
     series: int = 0
     patients: int = 0
@@ -96,9 +99,9 @@ class AuditCheck:
 
     Attributes:
         question: what was looked for.
-        findings: how often it was found.
+        findings: how many were found.
         action: what was done about it.
-        leak: whether it makes the numbers better than they should be.
+        leak: whether what was found makes results look better than they are.
     """
 
     question: str

@@ -44,7 +44,12 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of the reference arm minus that of another, on the same strategy, budget and seeds."""
+    """A metric of the reference arm minus that of another, on the same strategy, budget and seeds.
+
+    Attributes:
+        p_value: two-sided, of the same draws as the interval.
+        p_holm: adjusted for all differences of this metric in the study (Holm 1979).
+    """
 
     reference: str
     other: str
@@ -55,6 +60,8 @@ class Difference:
     label_seeds: int
     metric: str
     estimate: Estimate
+    p_value: float = float("nan")
+    p_holm: float = float("nan")
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,13 @@ def signed_interval(estimate: Estimate) -> str:
     return f"{value} [{low}, {high}]"
 
 
+def p_in_words(p: float) -> str:
+    """`p = .012`, `p < .001`; nothing where there is none."""
+    if math.isnan(p):
+        return ""
+    return "p < .001" if p < 0.001 else f"p = {number(p)}"
+
+
 def about(amount: float) -> str:
     """Two significant digits, as an estimate deserves: `320`, `4,700`, `47`."""
     digits = max(0, len(str(int(amount))) - 2)
