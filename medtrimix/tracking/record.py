@@ -53,7 +53,7 @@ class LabelPoint:
 def label_curve(points: Sequence[LabelPoint], *, arm: str, timestamp_ms: int, note: str, colour: str) -> RunRecord:
     """The summary run of one arm: `auc/<strategy>` over the number of labels, so that MLflow overlays the arms.
 
-    The ends of the intervals are curves of their own, in the group `interval/` beneath, for MLflow's charts have no bands.
+    The ends of the intervals are curves of their own, in the group `interval/`, for MLflow's charts have no bands.
 
     Args:
         points: AUC averaged over seeds.
