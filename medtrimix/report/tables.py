@@ -81,6 +81,9 @@ def results(study: Study) -> dict[str, Any]:
         "cohort": {
             "source": study.cohort.source,
             "image": study.cohort.image,
+            "unit": study.cohort.unit,
+            "series": study.cohort.series,
+            "patients": study.cohort.patients,
             "verdicts": dict(study.cohort.verdicts),
             "encodings": dict(study.cohort.encodings),
             "splits": [
