@@ -11,7 +11,7 @@ from medtrimix.report.html import Picture, environment
 from medtrimix.report.methods_text import methods_text
 from medtrimix.report.study import Study
 from medtrimix.report.summary import TableRow, control, differences, majority_accuracy, summary_table
-from medtrimix.report.wording import arm_title, interval, labels_needed, strategy_title
+from medtrimix.report.wording import arm_title, interval, labels_needed, learner_title, strategy_title
 
 
 def page(study: Study, *, pictures: tuple[Picture, ...]) -> str:
@@ -71,11 +71,9 @@ def _budgets(study: Study) -> list[str]:
 
 
 def _against(study: Study) -> str:
-    """The control as figures and sentences call it."""
+    """The control in prose, empty where there is none."""
     found = control(study)
-    if found is None:
-        return ""
-    return f"{arm_title(found[0], method=study.methods[found[0]])}, {strategy_title(found[1])}"
+    return learner_title(found[0], method=study.methods[found[0]], strategy=found[1]) if found else ""
 
 
 def _grouped(rows: tuple[TableRow, ...]) -> dict[str, dict[str, list[TableRow]]]:

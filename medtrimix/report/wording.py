@@ -89,6 +89,14 @@ def arm_title(arm: str, *, method: str) -> str:
     return title if plain in (method, "scratch", title.lower().replace(" ", "_")) else f"{arm} ({title})"
 
 
+def learner_title(arm: str, *, method: str, strategy: str) -> str:
+    """One way of learning, in prose: `TriMix (linear probe)`, `the same network from scratch (finetuned)`."""
+    title = arm_title(arm, method=method)
+    if title == METHOD_TITLES["none"]:
+        title = f"the same network {title}"
+    return f"{title} ({strategy_title(strategy)})"
+
+
 def strategy_title(strategy: str) -> str:
     """How the learner is called in figures and prose."""
     return STRATEGY_TITLES.get(strategy, strategy.replace("_", " "))
