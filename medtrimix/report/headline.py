@@ -10,17 +10,9 @@ import math
 from dataclasses import dataclass
 
 from medtrimix.report.efficiency import efficiencies
-from medtrimix.report.study import UNTRAINED, LabelsNeeded, Study
+from medtrimix.report.study import LabelsNeeded, Study
 from medtrimix.report.summary import SummaryRow, cells_of, control, paired, summarise
-from medtrimix.report.wording import (
-    METHOD_TITLES,
-    arm_title,
-    count,
-    interval,
-    labels_needed,
-    signed_interval,
-    strategy_title,
-)
+from medtrimix.report.wording import count, interval, labels_needed, learner_title, signed_interval
 
 
 @dataclass(frozen=True)
@@ -55,9 +47,7 @@ def headline(study: Study) -> Headline:
 
 
 def _named(row: SummaryRow) -> str:
-    if row.method == UNTRAINED and arm_title(row.arm, method=row.method) == METHOD_TITLES[UNTRAINED]:
-        return f"the same network from scratch ({strategy_title(row.strategy)})"
-    return f"{arm_title(row.arm, method=row.method)} ({strategy_title(row.strategy)})"
+    return learner_title(row.arm, method=row.method, strategy=row.strategy)
 
 
 def _needed(study: Study, row: SummaryRow) -> LabelsNeeded | None:

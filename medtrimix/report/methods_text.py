@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from medtrimix.report.study import UNTRAINED, Study
-from medtrimix.report.summary import control
+from medtrimix.report.summary import control, differences
 from medtrimix.report.wording import arm_title, count, strategy_title
 
 _METHOD_REFERENCES = {
@@ -30,6 +31,7 @@ _STRATEGY_REFERENCES = {
     "ict": "Verma V, et al. Interpolation consistency training for semi-supervised learning. IJCAI 2019.",
 }
 _BOOTSTRAP = "Field CA, Welsh AH. Bootstrapping clustered data. J R Statist Soc B 2007;69:369-390."
+_HOLM = "Holm S. A simple sequentially rejective multiple test procedure. Scand J Statist 1979;6:65-70."
 _CALIBRATION = "Guo C, et al. On calibration of modern neural networks. ICML 2017."
 _ISOTONIC = "Barlow RE, et al. Statistical inference under order restrictions. Wiley 1972."
 
@@ -77,8 +79,9 @@ class _Text:
         learners = ", ".join(self._cited(strategy_title(s), _STRATEGY_REFERENCES.get(s)) for s in study.strategies)
         parts = []
         if trained:
+            where = study.cohort.pretraining or "the training set"
             parts.append(
-                f"Encoders were pretrained without labels on the training set by {names}, each on the same budget"
+                f"Encoders were pretrained without labels on {where} by {names}, each on the same budget"
                 f"{f' and {repeats} times from other weights' if repeats > 1 else ''}"
                 f"{'; the same network without pretraining was the control' if len(trained) < len(study.arms) else ''}."
             )
@@ -98,13 +101,14 @@ class _Text:
         test = f"{count(first.n_test, f'test {study.cohort.unit}')} of {count(first.n_patients, 'patient')}"
         parts = [
             f"The primary measure was the area under the ROC curve (AUC{macro}) on {test}.",
-            f"Intervals are 95% percentile intervals of {count(draws, 'bootstrap draw')} over patients, in which the "
-            f"images of a patient are drawn together [{self._number(_BOOTSTRAP)}]. Every combination met the same "
-            "draws; they were averaged over label seeds and subtracted between arms, which pairs the differences.",
+            "Intervals are 95% score intervals, and of differences Student's t intervals, with the standard error of "
+            f"{count(draws, 'bootstrap draw')} over patients, in which the images of a patient are drawn together "
+            f"[{self._number(_BOOTSTRAP)}]. Every combination met the same draws; they were averaged over label seeds "
+            "and subtracted between arms, which pairs the differences.",
         ]
         if repeats > 1:
             parts.append(
-                f"To each draw came the standard error of the mean over the {repeats} pretrainings times a quantile of "
+                f"To that came the standard error of the mean over the {repeats} pretrainings times a quantile of "
                 "Student's t."
             )
         if control(study) and len(study.budgets) > 1:
@@ -113,6 +117,8 @@ class _Text:
                 f"made monotone [{self._number(_ISOTONIC)}] and linear in the logarithm of the number of labels; its "
                 "range has the crossings of the bootstrap draws."
             )
+        if any(math.isfinite(gap.p_holm) for gap in differences(study)):
+            parts.append(f"P values of differences were adjusted for all comparisons [{self._number(_HOLM)}].")
         parts.append(f"The expected calibration error has 15 bins of confidence [{self._number(_CALIBRATION)}].")
         parts.append("The comparison told first was fixed beforehand: smallest budget, first arm, first learner.")
         return " ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from medtrimix.report.efficiency import efficiencies
@@ -9,8 +10,8 @@ from medtrimix.report.headline import headline
 from medtrimix.report.html import Picture, environment
 from medtrimix.report.methods_text import methods_text
 from medtrimix.report.study import Study
-from medtrimix.report.summary import TableRow, control, majority_accuracy, summary_table
-from medtrimix.report.wording import arm_title, interval, labels_needed, strategy_title
+from medtrimix.report.summary import TableRow, control, differences, majority_accuracy, summary_table
+from medtrimix.report.wording import arm_title, interval, labels_needed, learner_title, strategy_title
 
 
 def page(study: Study, *, pictures: tuple[Picture, ...]) -> str:
@@ -24,6 +25,7 @@ def page(study: Study, *, pictures: tuple[Picture, ...]) -> str:
             headline=headline(study),
             leaks=[check for check in study.audit if check.leak],
             against=_against(study),
+            adjusted=any(math.isfinite(gap.p_holm) for gap in differences(study)),
             efficiency=_efficiency(study),
             efficiency_budgets=_budgets(study),
             methods=methods_text(study),
@@ -69,11 +71,9 @@ def _budgets(study: Study) -> list[str]:
 
 
 def _against(study: Study) -> str:
-    """The control as figures and sentences call it."""
+    """The control in prose, empty where there is none."""
     found = control(study)
-    if found is None:
-        return ""
-    return f"{arm_title(found[0], method=study.methods[found[0]])}, {strategy_title(found[1])}"
+    return learner_title(found[0], method=study.methods[found[0]], strategy=found[1]) if found else ""
 
 
 def _grouped(rows: tuple[TableRow, ...]) -> dict[str, dict[str, list[TableRow]]]:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from medtrimix.report.study import Pixels, Study, ViewSheet
 from medtrimix.report.style import FAINT, INK, SETTINGS, looks, new_figure
 from medtrimix.report.summary import Difference, differences
-from medtrimix.report.wording import number, signed_interval, strategy_title
+from medtrimix.report.wording import number, p_in_words, signed_interval, strategy_title
 
 _COLUMNS = 8
 """Pictures in one row of a contact sheet."""
@@ -38,7 +38,8 @@ def forest(study: Study) -> Figure | None:
             panel.hlines(place, gap.low, gap.high, color=look.colour, linewidth=1.6)
             panel.plot(gap.value, place, look.marker, color=look.colour, markersize=5.5)
             panel.text(-0.02, place, f"vs {look.title}", transform=axis, ha="right", va="center", color=look.colour)
-            panel.text(1.02, place, signed_interval(gap), transform=axis, va="center", fontsize=8)
+            text = f"{signed_interval(gap)}  {p_in_words(line.p_holm)}".strip()
+            panel.text(1.02, place, text, transform=axis, va="center", fontsize=8)
         panel.set_ylim(len(lines) - 0.4, -0.8)
         panel.set_yticks([])
         panel.spines["left"].set_visible(False)

@@ -15,7 +15,7 @@ from medtrimix.report.write import ReportFiles
 from medtrimix.tracking.record import LabelPoint, RunRecord, Table, label_curve
 from medtrimix.tracking.store import Tracker
 
-ANSWER = "medtrimix.answer"
+ANSWER = "answer"
 """Tag of a study's run: its answer, for the table of runs."""
 
 

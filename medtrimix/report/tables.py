@@ -83,6 +83,9 @@ def results(study: Study) -> dict[str, Any]:
             "source": study.cohort.source,
             "image": study.cohort.image,
             "pretraining": study.cohort.pretraining,
+            "unit": study.cohort.unit,
+            "series": study.cohort.series,
+            "patients": study.cohort.patients,
             "verdicts": dict(study.cohort.verdicts),
             "encodings": dict(study.cohort.encodings),
             "splits": [

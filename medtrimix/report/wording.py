@@ -61,6 +61,13 @@ def signed_interval(estimate: Estimate) -> str:
     return f"{value} [{low}, {high}]"
 
 
+def p_in_words(p: float) -> str:
+    """`p = .012`, `p < .001`; nothing where there is none."""
+    if math.isnan(p):
+        return ""
+    return "p < .001" if p < 0.001 else f"p = {number(p)}"
+
+
 def about(amount: float) -> str:
     """Two significant digits, as an estimate deserves: `320`, `4,700`, `47`."""
     digits = max(0, len(str(int(amount))) - 2)
@@ -80,6 +87,14 @@ def arm_title(arm: str, *, method: str) -> str:
     title = METHOD_TITLES.get(method, method)
     plain = arm.lower().replace("-", "_")
     return title if plain in (method, "scratch", title.lower().replace(" ", "_")) else f"{arm} ({title})"
+
+
+def learner_title(arm: str, *, method: str, strategy: str) -> str:
+    """One way of learning, in prose: `TriMix (linear probe)`, `the same network from scratch (finetuned)`."""
+    title = arm_title(arm, method=method)
+    if title == METHOD_TITLES["none"]:
+        title = f"the same network {title}"
+    return f"{title} ({strategy_title(strategy)})"
 
 
 def strategy_title(strategy: str) -> str:

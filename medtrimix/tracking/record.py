@@ -51,7 +51,7 @@ class LabelPoint:
 
 
 def label_curve(points: Sequence[LabelPoint], *, arm: str, timestamp_ms: int, note: str, colour: str) -> RunRecord:
-    """The summary run of one arm: `auc_<strategy>` over the number of labels, so that MLflow overlays the arms.
+    """The summary run of one arm: `auc/<strategy>` over the number of labels, so that MLflow overlays the arms.
 
     The ends of the intervals are curves of their own, in the group `interval/`, for MLflow's charts have no bands.
 
@@ -66,9 +66,9 @@ def label_curve(points: Sequence[LabelPoint], *, arm: str, timestamp_ms: int, no
         CurvePoint(name, point.labels, value, timestamp_ms)
         for point in sorted(points, key=lambda point: point.labels)
         for name, value in (
-            (f"auc_{point.strategy}", point.value),
-            (f"interval/auc_{point.strategy}_low", point.low),
-            (f"interval/auc_{point.strategy}_high", point.high),
+            (f"auc/{point.strategy}", point.value),
+            (f"interval/{point.strategy} low", point.low),
+            (f"interval/{point.strategy} high", point.high),
         )
     )
     tags = {"mlflow.note.content": note, "mlflow.runColor": colour}

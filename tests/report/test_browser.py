@@ -141,7 +141,7 @@ def test_mlflow_shows_the_answer(browser: Browser, files: ReportFiles, study: St
         page.goto(pages.study)
         page.get_by_text("With 10 labelled images (1% of the training set)").first.wait_for()
         page.goto(pages.curves)
-        page.get_by_text("auc_linear").first.wait_for()
+        page.get_by_text("auc/linear").first.wait_for()
         page.close()
     finally:
         server.terminate()

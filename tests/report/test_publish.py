@@ -31,12 +31,12 @@ def test_publishing_twice_is_publishing_once(study: Study, files: ReportFiles, t
     assert run.data.metrics["auc linear at 10 labels/simclr"] == rows["simclr", "linear", "1%"].metrics["auc"].value
     children = {child.data.params["arm"]: child for child in tracker._search({"mlflow.parentRunId": parent})}
     assert set(children) == set(study.arms)
-    curve = tracker._client.get_metric_history(children["scratch"].info.run_id, "auc_finetune")
+    curve = tracker._client.get_metric_history(children["scratch"].info.run_id, "auc/finetune")
     assert [(point.step, point.value) for point in curve] == [
         (step, pytest.approx(rows["scratch", "finetune", budget].metrics["auc"].value))
         for step, budget in ((10, "1%"), (96, "10%"), (960, "100%"))
     ]
-    assert run.data.tags["medtrimix.answer"] == headline(study).answer
+    assert run.data.tags["answer"] == headline(study).answer
     assert {file.path for file in tracker._client.list_artifacts(parent, "tables")} == {
         "tables/label_efficiency.json",
         "tables/results.json",

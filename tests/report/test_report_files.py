@@ -110,7 +110,7 @@ def test_the_page_is_sound_html_that_can_be_heard(files: ReportFiles) -> None:
 
 def test_the_answer_comes_first(study: Study, files: ReportFiles) -> None:
     text = files.html.read_text()
-    assert text.index(headline(study).answer) < text.index("What this study can&#39;t say") < text.index("<img")
+    assert text.index(headline(study).answer) < text.index("What this study can't say") < text.index("<img")
     assert files.html.stat().st_size < 3_000_000
 
 

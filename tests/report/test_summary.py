@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from medtrimix.report.efficiency import efficiencies
 from medtrimix.report.headline import headline
 from medtrimix.report.study import Study
 from medtrimix.report.summary import differences, majority_accuracy, summarise, summary_table
-from medtrimix.report.wording import arm_title, count, interval, labels_needed, number, signed_interval
+from medtrimix.report.wording import arm_title, count, interval, labels_needed, number, p_in_words, signed_interval
 
 
 def only(study: Study, *arms: str) -> Study:
@@ -166,6 +167,13 @@ def test_a_single_arm_is_compared_with_nothing(study: Study) -> None:
     assert found.verdict == ""
     assert differences(only(study, "trimix")) == ()
     assert efficiencies(only(study, "trimix")) == ()
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.0123, "p = .012"), (0.0004, "p < .001"), (1.0, "p = 1.000"), (math.nan, "")]
+)
+def test_p_values_in_words(p: float, text: str) -> None:
+    assert p_in_words(p) == text
 
 
 def test_the_majority_class_is_that_of_the_training_set(study: Study) -> None:

@@ -161,13 +161,13 @@ def test_label_curves_have_numbers_of_labels_as_steps(opened: Callable[[], Track
     run_id = log(tracker, start(tracker), "summary", record)
     history = {
         name: [(point.step, point.value) for point in tracker._client.get_metric_history(run_id, name)]
-        for name in ("auc_linear", "auc_finetune", "interval/auc_linear_low", "interval/auc_finetune_high")
+        for name in ("auc/linear", "auc/finetune", "interval/linear low", "interval/finetune high")
     }
     assert history == {
-        "auc_linear": [(47, 0.9), (4698, 0.95)],
-        "auc_finetune": [(469, 0.8)],
-        "interval/auc_linear_low": [(47, 0.87), (4698, 0.94)],
-        "interval/auc_finetune_high": [(469, 0.9)],
+        "auc/linear": [(47, 0.9), (4698, 0.95)],
+        "auc/finetune": [(469, 0.8)],
+        "interval/linear low": [(47, 0.87), (4698, 0.94)],
+        "interval/finetune high": [(469, 0.9)],
     }
 
 
