@@ -14,6 +14,7 @@ from medtrimix.data.audit import Finding
 from medtrimix.data.options import LabelBudget, budget_name
 from medtrimix.data.split import Texts
 from medtrimix.data.subsets import class_size
+from medtrimix.findings import are_several, classes_of, present
 
 Draw: TypeAlias = tuple[LabelBudget, int]
 """A label budget and the seed of the draw."""
@@ -25,7 +26,8 @@ def audit_subsets(
     """A finding for each subset that is not what it should be.
 
     That is: it has a row outside train or without label, repeats one, is not stratified, or does not lie inside the
-    subset of the same seed that takes as much of every class.
+    subset of the same seed that takes as much of every class. Of several findings a fraction must take that many
+    images, up to one more for each finding, and a count that many with each.
 
     Args:
         index: the index of the store.
@@ -33,24 +35,55 @@ def audit_subsets(
         subsets: rows by budget and seed.
     """
     labelled = (split == "train").to_numpy() & (index["label"] != "").to_numpy()
-    available = index.loc[labelled, "label"].value_counts()
+    asked = (_Findings if are_several(index["label"].unique()) else _Classes)(index.loc[labelled, "label"])
     findings = []
-    sizes: dict[Draw, dict[str, int]] = {}
     for (budget, seed), rows in subsets.items():
         name = f"{budget_name(budget)}, seed {seed}"
-        sizes[budget, seed] = {str(label): class_size(int(n), budget=budget) for label, n in available.items()}
         outside = rows[~labelled[rows]]
         if len(outside):
             findings.append(_finding(index, outside, where=(name, *sorted(set(split.iloc[outside])))))
-        taken = index["label"].iloc[rows].value_counts().to_dict()
-        if len(set(rows.tolist())) < len(rows) or taken != sizes[budget, seed]:
+        if len(set(rows.tolist())) < len(rows) or not asked.stratified(index["label"].iloc[rows], budget=budget):
             findings.append(_finding(index, rows, where=(name, "not stratified")))
     for (small, own), (large, other) in combinations(sorted(subsets, key=lambda draw: len(subsets[draw])), 2):
-        inside = all(size <= sizes[large, other][label] for label, size in sizes[small, own].items())
         missing = np.setdiff1d(subsets[small, own], subsets[large, other])
-        if own == other and inside and len(missing):
+        if own == other and asked.inside(small, large) and len(missing):
             findings.append(_finding(index, missing, where=(budget_name(small), f"not in {budget_name(large)}")))
     return tuple(findings)
+
+
+class _Classes:
+    """What budgets ask for where classes exclude each other."""
+
+    def __init__(self, available: Texts) -> None:
+        self._available = available.value_counts()
+
+    def _sizes(self, budget: LabelBudget) -> dict[str, int]:
+        return {str(name): class_size(int(n), budget=budget) for name, n in self._available.items()}
+
+    def stratified(self, taken: Texts, *, budget: LabelBudget) -> bool:
+        return bool(taken.value_counts().to_dict() == self._sizes(budget))
+
+    def inside(self, small: LabelBudget, large: LabelBudget) -> bool:
+        larger = self._sizes(large)
+        return all(size <= larger[name] for name, size in self._sizes(small).items())
+
+
+class _Findings:
+    """The same for findings that can occur together."""
+
+    def __init__(self, available: Texts) -> None:
+        self._names, self._images = classes_of(available.unique()), len(available)
+
+    def stratified(self, taken: Texts, *, budget: LabelBudget) -> bool:
+        least = budget if isinstance(budget, int) else 1
+        enough = all(sum(name in present(label) for label in taken) >= least for name in self._names)
+        if isinstance(budget, int):
+            return enough
+        size = class_size(self._images, budget=budget)
+        return enough and size <= len(taken) <= size + len(self._names)
+
+    def inside(self, small: LabelBudget, large: LabelBudget) -> bool:
+        return type(small) is type(large) and small <= large
 
 
 def _finding(index: pd.DataFrame, rows: npt.NDArray[np.int64], *, where: tuple[str, ...]) -> Finding:

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from medtrimix.metrics.findings import as_questions
 from medtrimix.report.study import Floats, Prediction, Study
 from medtrimix.report.style import FAINT, SETTINGS, WIDTH, Look, looks, new_figure
 from medtrimix.report.summary import control, summarise
@@ -121,10 +122,10 @@ def _draw(curve: Axes, bars: Axes, found: Reliability, *, look: Look, name: str,
 
 def _scored(prediction: Prediction) -> tuple[Floats, Floats]:
     """Probability of what is asked, and whether it was so, `(N,)` each."""
-    if prediction.probability_NK.shape[1] == 2:
-        return prediction.probability_NK[:, 1], (prediction.target_N == 1).astype(np.float64)
-    called_N = prediction.probability_NK.argmax(axis=1)
-    return prediction.probability_NK.max(axis=1), (called_N == prediction.target_N).astype(np.float64)
+    answer_NK, target_N = as_questions(prediction.probability_NK, prediction.target_N)
+    if answer_NK.shape[1] == 2:
+        return answer_NK[:, 1], (target_N == 1).astype(np.float64)
+    return answer_NK.max(axis=1), (answer_NK.argmax(axis=1) == target_N).astype(np.float64)
 
 
 def _groups(study: Study, pairs: list[tuple[str, str]], *, budget: str) -> dict[tuple[str, str], list[Prediction]]:

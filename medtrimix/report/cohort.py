@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from medtrimix.data.store import ArrayStore
+from medtrimix.findings import are_several, classes_of, present
 from medtrimix.ingest.options import SERVICE
 from medtrimix.report.study import Cohort, SplitCount
 from medtrimix.steps import split
@@ -47,10 +48,21 @@ def source_kind(source: str) -> str:
     return source if source == "phantom" else kinds.get(Path(source).suffix.lower(), "folder")
 
 
+def _by_class(labels: pd.Series[str]) -> dict[str, int]:
+    """Images of each class, or with each finding; "" is unlabelled."""
+    counts = {str(name): int(count) for name, count in labels.value_counts().sort_index().items()}
+    if not are_several(counts):
+        return counts
+    unlabelled = {"": counts[""]} if "" in counts else {}
+    return unlabelled | {
+        name: sum(count for label, count in counts.items() if name in present(label)) for name in classes_of(counts)
+    }
+
+
 def _split_count(side: str, *, rows: pd.DataFrame) -> SplitCount:
     return SplitCount(
         split=side,
         images=len(rows),
         patients=int(rows["patient_id"].nunique()),
-        by_class={str(name): int(count) for name, count in rows["label"].value_counts().sort_index().items()},
+        by_class=_by_class(rows["label"]),
     )

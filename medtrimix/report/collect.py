@@ -121,8 +121,9 @@ class _Collector:
             environment=environment(plan),
             timings=tuple(self._timings(cached)),
             collapses=tuple(self._collapses()),
-            embeddings=tuple(self._embeddings()),
-            examples=self._examples() if plan.study.report.examples else (),
+            # A picture of one finding would say nothing about the others.
+            embeddings=() if self._store.several_findings else tuple(self._embeddings()),
+            examples=self._examples() if plan.study.report.examples and not self._store.several_findings else (),
         )
 
     def _folder(self, task: Task) -> Path:

@@ -242,7 +242,7 @@ def _row(name: str, pairs: list[tuple[_Cell, _Cell]], *, drawn: Callable[[_Cell]
 def _delong(pairs: list[tuple[_Cell, _Cell]]) -> PairedTest | None:
     """Of the mean AUCs: influences of a mean are means of influences."""
     test = pairs[0][0].predictions
-    if test.probability_NK.shape[1] != 2:
+    if test.probability_NK.shape[1] != 2 or test.target_N.ndim == 2:
         return None
     positive_N = test.target_N == 1
     found = [

@@ -65,12 +65,13 @@ def _curve(panel: Axes, own: list[Prediction], *, look: Look, name: str, banded:
 
 
 def _roc(prediction: Prediction, weight_RN: Floats) -> Floats:
-    """Sensitivity on the common grid of 1 - specificity, `(R, G)`; the mean of one-versus-rest for several classes."""
+    """Sensitivity on the common grid of 1 - specificity, `(R, G)`.
+
+    Of more than two classes the mean of one-versus-rest, of several findings the mean over them.
+    """
     classes = prediction.probability_NK.shape[1]
-    columns = [1] if classes == 2 else range(classes)
-    curves = [
-        _roc_of(prediction.probability_NK[:, column], prediction.target_N == column, weight_RN) for column in columns
-    ]
+    columns = [1] if classes == 2 and not prediction.several else range(classes)
+    curves = [_roc_of(prediction.probability_NK[:, column], prediction.has(column), weight_RN) for column in columns]
     mean_RG: Floats = np.mean(curves, axis=0)
     return mean_RG
 

@@ -164,7 +164,10 @@ class Collapse:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one cell said about the test set; classes in sorted order, the positive one last."""
+    """What one cell said about the test set; classes in sorted order, the positive one last.
+
+    Of several findings `probability_NK` has the probability of each, and the targets are (N, K), 0 and 1.
+    """
 
     arm: str
     strategy: str
@@ -173,6 +176,16 @@ class Prediction:
     probability_NK: Floats
     target_N: npt.NDArray[np.int64]
     patient_N: npt.NDArray[np.str_]
+
+    @property
+    def several(self) -> bool:
+        """Whether an image can have several of the classes, or none."""
+        return self.target_N.ndim == 2
+
+    def has(self, column: int) -> npt.NDArray[np.bool_]:
+        """Which images are of the class, or have the finding."""
+        has_N: npt.NDArray[np.bool_] = self.target_N[:, column] == 1 if self.several else self.target_N == column
+        return has_N
 
 
 @dataclass(frozen=True)

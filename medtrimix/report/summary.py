@@ -196,8 +196,11 @@ def cells_of(study: Study, *, arm: str, strategy: str, budget: str) -> list[Cell
 
 
 def majority_accuracy(study: Study) -> Estimate | None:
-    """Accuracy on test of always naming the commonest class of the training set; None without predictions."""
-    if not study.predictions:
+    """Accuracy on test of always naming the commonest class of the training set; None without predictions.
+
+    Of several findings there is no commonest class: None.
+    """
+    if not study.predictions or study.predictions[0].several:
         return None
     train = next(split for split in study.cohort.splits if split.split == "train")
     commonest = max(range(len(study.classes)), key=lambda place: train.by_class.get(study.classes[place], 0))
