@@ -242,7 +242,7 @@ def page(found: dict[Scenario, dict[str, float]], *, command: str, minutes: floa
 
 
 def _table(found: dict[Scenario, dict[str, float]], *, columns: tuple[str, ...]) -> Iterator[str]:
-    yield "| study | AUC | " + " | ".join(columns) + " |"
+    yield "| study | true AUC | " + " | ".join(columns) + " |"
     yield "|---|---|" + "---|" * len(columns)
     for scenario, values in found.items():
         shape = "" if scenario.width == 1 else f", positives {scenario.width:g} times as wide"

@@ -1,8 +1,4 @@
-"""Two runs on one test set, image by image: differences, intervals, tests.
-
-What a cell said about test lies in the workspace, under pseudonyms, and stays there: MLflow says which cell a run was,
-the workspace what it predicted.
-"""
+"""Two runs on one test set, image by image: differences, intervals, tests."""
 
 from __future__ import annotations
 
@@ -19,14 +15,12 @@ from medtrimix.metrics.delong import PairedTest, auc_influence, delong_variance,
 from medtrimix.metrics.interval import metric_estimate, patients_of_classes
 from medtrimix.metrics.multiplicity import holm
 from medtrimix.metrics.paired import Paired, Side, paired
-from medtrimix.pipeline.cache import StepCache
-from medtrimix.steps import learn
+from medtrimix.report.predicted import Group, PredictedCell, predicted_cells, require_one_test_set
 from medtrimix.tracking.find import FoundRun, Runs
 
 DRAWS, _SEED = 2000, 0
-Seeds = tuple[int, int]
-Group = tuple[str, str, str]
-"""Arm, strategy, label budget; "" where the two sides may differ in it."""
+Pairs = list[tuple[PredictedCell, PredictedCell]]
+Drawn = Callable[[PredictedCell], dict[str, Draws]]
 
 
 @dataclass(frozen=True)
@@ -70,13 +64,6 @@ class ComparedRuns:
     comparisons: tuple[Comparison, ...]
 
 
-@dataclass(frozen=True)
-class _Cell:
-    group: Group
-    seeds: Seeds
-    predictions: learn.Predictions
-
-
 def compare(text_a: str, text_b: str, *, uri: str, workspace: Path) -> ComparedRuns:
     """Compares two cells, two arms (by strategy and budget) or two studies (by arm, strategy and budget).
 
@@ -92,7 +79,7 @@ def compare(text_a: str, text_b: str, *, uri: str, workspace: Path) -> ComparedR
     runs = Runs.open(uri)
     a, b = runs.find(text_a), runs.find(text_b)
     _require_comparable(a, b)
-    cells_a, cells_b = (_cells(run, runs=runs, workspace=workspace) for run in (a, b))
+    cells_a, cells_b = (predicted_cells(run, runs=runs, workspace=workspace) for run in (a, b))
     if a.kind == "cell":  # two cells need not have anything in common but the test set
         cells_a, cells_b = (
             [replace(cell, group=("", "", ""), seeds=(0, 0)) for cell in side] for side in (cells_a, cells_b)
@@ -101,7 +88,7 @@ def compare(text_a: str, text_b: str, *, uri: str, workspace: Path) -> ComparedR
     if not pairs:
         raise InputError("The two runs have no strategy, label budget and seed in common.")
     test = pairs[next(iter(pairs))][0][0].predictions
-    _require_one_test_set(test, [cell.predictions for pair in pairs.values() for both in pair for cell in both])
+    require_one_test_set(test, [cell.predictions for pair in pairs.values() for both in pair for cell in both])
     measured = _Measured()
     found = [_comparison(group, each, drawn=measured) for group, each in pairs.items()]
     return ComparedRuns(a, b, len(test.target_N), len(np.unique(test.patient_N)), _adjusted(found))
@@ -123,64 +110,13 @@ def _require_comparable(a: FoundRun, b: FoundRun) -> None:
         )
 
 
-def _cells(run: FoundRun, *, runs: Runs, workspace: Path) -> list[_Cell]:
-    if run.kind == "cell":
-        return [_cell(run, workspace=workspace)]
-    cells = runs.cells(run.run_id if run.kind == "study" else run.parent_id)
-    if run.kind == "summary":
-        of_arm = [cell for cell in cells if cell.params["arm"] == run.params["arm"]]
-        return [
-            replace(cell, group=("", *cell.group[1:])) for cell in (_cell(one, workspace=workspace) for one in of_arm)
-        ]
-    return [_cell(cell, workspace=workspace) for cell in cells]
-
-
-def _cell(run: FoundRun, *, workspace: Path) -> _Cell:
-    key = run.task.partition(" ")[0]
-    folder = StepCache(workspace / "steps").folder("evaluate", key=key)
-    try:
-        predictions = learn.load_predictions(folder, side="test")
-    except OSError:
-        raise InputError(
-            f"What '{run.name}' predicted is not in this workspace.",
-            fix="Give --workspace of the one where it ran, or run its pipeline again.",
-        ) from None
-    params = run.params
-    seeds = int(params.get("pretrain_seed", 0)), int(params["label_seed"])
-    order_N = np.argsort(predictions.sample_N)
-    in_order = learn.Predictions(
-        probability_NK=predictions.probability_NK[order_N],
-        target_N=predictions.target_N[order_N],
-        patient_N=predictions.patient_N[order_N],
-        sample_N=predictions.sample_N[order_N],
-    )
-    return _Cell((params["arm"], params["strategy"], params["budget"]), seeds, in_order)
-
-
-def _pairs(ours: Sequence[_Cell], theirs: Sequence[_Cell]) -> dict[Group, list[tuple[_Cell, _Cell]]]:
+def _pairs(ours: Sequence[PredictedCell], theirs: Sequence[PredictedCell]) -> dict[Group, Pairs]:
     other = {(cell.group, cell.seeds): cell for cell in theirs}
-    pairs: dict[Group, list[tuple[_Cell, _Cell]]] = {}
+    pairs: dict[Group, Pairs] = {}
     for cell in sorted(ours, key=lambda cell: cell.seeds):
         if (cell.group, cell.seeds) in other:
             pairs.setdefault(cell.group, []).append((cell, other[cell.group, cell.seeds]))
     return pairs
-
-
-def _require_one_test_set(test: learn.Predictions, others: Sequence[learn.Predictions]) -> None:
-    for other in others:
-        shared = len(np.intersect1d(test.sample_N, other.sample_N))
-        if not shared == len(test.sample_N) == len(other.sample_N):
-            raise InputError(
-                f"The runs have different test sets: {len(test.sample_N):,} and {len(other.sample_N):,} images, "
-                f"{shared:,} of them in both.",
-                fix="Give both studies one split: `split.file` takes the split.csv of the other's results.",
-            )
-        if (
-            other.probability_NK.shape != test.probability_NK.shape
-            or (other.target_N != test.target_N).any()
-            or (other.patient_N != test.patient_N).any()
-        ):
-            raise InputError("The runs have the same test images with other labels, classes or patients.")
 
 
 class _Measured:
@@ -189,7 +125,7 @@ class _Measured:
     def __init__(self) -> None:
         self._known: dict[int, dict[str, Draws]] = {}
 
-    def __call__(self, cell: _Cell) -> dict[str, Draws]:
+    def __call__(self, cell: PredictedCell) -> dict[str, Draws]:
         test = cell.predictions
         if id(cell) not in self._known:
             self._known[id(cell)] = bootstrap_metrics(
@@ -199,13 +135,16 @@ class _Measured:
 
 
 def _comparison(
-    group: Group, pairs: list[tuple[_Cell, _Cell]], *, drawn: Callable[[_Cell], dict[str, Draws]]
+    group: Group,
+    pairs: Pairs,
+    *,
+    drawn: Drawn,
 ) -> Comparison:
     rows = {name: _row(name, pairs, drawn=drawn) for name in drawn(pairs[0][0])}
     return Comparison(group, len(pairs), rows, _delong(pairs), float("nan"))
 
 
-def _row(name: str, pairs: list[tuple[_Cell, _Cell]], *, drawn: Callable[[_Cell], dict[str, Draws]]) -> MetricRow:
+def _row(name: str, pairs: Pairs, *, drawn: Drawn) -> MetricRow:
     test = pairs[0][0].predictions
     patients_K = patients_of_classes(test.target_N, test.patient_N, classes=test.probability_NK.shape[1])
     n, n_patients = len(test.target_N), len(np.unique(test.patient_N))
@@ -239,7 +178,7 @@ def _row(name: str, pairs: list[tuple[_Cell, _Cell]], *, drawn: Callable[[_Cell]
     return MetricRow(a, b, found.estimate, found.p_value, float("nan"))
 
 
-def _delong(pairs: list[tuple[_Cell, _Cell]]) -> PairedTest | None:
+def _delong(pairs: Pairs) -> PairedTest | None:
     """Of the mean AUCs: influences of a mean are means of influences."""
     test = pairs[0][0].predictions
     if test.probability_NK.shape[1] != 2 or test.target_N.ndim == 2:
