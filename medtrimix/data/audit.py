@@ -9,7 +9,8 @@ means that the split wasn't made by patient; to drop some rows would hide that, 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -107,6 +108,7 @@ class AuditReport:
         required_likeness: from which likeness on two pictures count as nearly the same; None: nobody looked.
         label_subsets: labelled subsets that were looked at.
         findings: every leak; empty for a clean split.
+        resolved: leaks that are none any more, because images were dropped.
     """
 
     images: dict[str, int]
@@ -119,13 +121,19 @@ class AuditReport:
     required_likeness: float | None
     label_subsets: int
     findings: tuple[Finding, ...]
+    resolved: tuple[Finding, ...] = ()
+
+    def after(self, before: AuditReport) -> AuditReport:
+        """The same report; what an audit found before images were dropped is in `resolved`."""
+        left = {(found.kind, found.samples) for found in self.findings}
+        gone = tuple(found for found in before.findings if (found.kind, found.samples) not in left)
+        return replace(self, resolved=gone)
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain dictionaries, lists, texts and numbers."""
         report = asdict(self)
-        report["findings"] = [
-            {name: list(v) if isinstance(v, tuple) else v for name, v in f.items()} for f in report["findings"]
-        ]
+        for key in ("findings", "resolved"):
+            report[key] = [{n: list(v) if isinstance(v, tuple) else v for n, v in f.items()} for f in report[key]]
         return report
 
 
@@ -224,16 +232,26 @@ def require_clean(report: AuditReport, *, options: AuditOptions) -> None:
     """
     if not report.findings or options.on_leak == "warn":
         return
-    kinds = pd.Series([finding.kind for finding in report.findings])
-    numbers = ", ".join(f"{count} {kind}" for kind, count in kinds.value_counts(sort=False).items())
-    order = np.argsort(kinds.groupby(kinds).cumcount().to_numpy(), kind="stable")[:_NAMED]
-    named = [f"\n  {report.findings[position]}" for position in order]
-    more = len(report.findings) - len(named)
+    kinds = Counter(finding.kind for finding in report.findings)
+    numbers = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    left_out = f"\nLeft out, and no leaks any more:{_named(report.resolved)}" if report.resolved else ""
     raise LeakageError(
-        f"The study leaks ({numbers}):{''.join(named)}{f' and {more:,} more' if more else ''}.",
+        f"The study leaks ({numbers}):{_named(report.findings)}.{left_out}{'.' if left_out else ''}",
         fix="audit.html beside the results has all of it. Split by patient (without a split file or the source's "
         "split), take these images out, or set audit.on_leak: warn to go on regardless.",
     )
+
+
+def _named(findings: tuple[Finding, ...]) -> str:
+    """A line for each of the first, of every kind in turn."""
+    seen: Counter[Kind] = Counter()
+    turn = []
+    for finding in findings:
+        turn.append(seen[finding.kind])
+        seen[finding.kind] += 1
+    order = sorted(range(len(findings)), key=turn.__getitem__)[:_NAMED]
+    more = len(findings) - len(order)
+    return "".join(f"\n  {findings[position]}" for position in order) + (f" and {more:,} more" if more else "")
 
 
 def _shared(rows: pd.DataFrame, *, by: str, kind: Kind) -> list[Finding]:

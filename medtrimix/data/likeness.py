@@ -32,8 +32,9 @@ _COMMON = 0.999
 """Share of the pairs that says how alike pictures of this cohort are anyhow."""
 _CLOSER = 10.0
 """How much closer near-duplicates are than those pairs."""
-_NOTHING = 1e-3
-"""Length, in grey values, below which a thumbnail is blank."""
+_NOTHING = 2.0
+"""Standard deviation, in grey values, below which a thumbnail is blank: such pictures are alike in all patients."""
+_SHORT = 1e-6
 _SAMPLE = 2000
 _CHUNK_PIXELS = 2**22
 _BLOCK = 2048
@@ -86,7 +87,8 @@ def thumbnails(images: Callable[[Rows], npt.NDArray[np.generic]], *, count: int)
             weights = _area_weights(small.shape[axis], side=side)
             small = np.moveaxis(np.tensordot(weights, small, axes=(1, axis)), 0, axis)
         flat_BT = small.reshape(len(small), -1)
-        yield _unit(flat_BT - flat_BT.mean(axis=1, keepdims=True))
+        shown_B1 = flat_BT.std(axis=1, keepdims=True) >= _NOTHING
+        yield _unit(np.where(shown_B1, flat_BT - flat_BT.mean(axis=1, keepdims=True), 0))
 
 
 def near_duplicates(
@@ -127,9 +129,11 @@ def near_duplicates(
 
 
 def distinctive(thumbnail_NT: Floats) -> Floats:
-    """What sets each picture apart from the cohort, as a vector of length 1: `(N, T)`."""
-    centred_NT = thumbnail_NT - thumbnail_NT.mean(axis=0)
-    covariance_TT = (centred_NT.T @ centred_NT).astype(np.float64) / max(1, len(centred_NT))
+    """What sets each picture apart from the cohort, as a vector of length 1, of a blank one all 0: `(N, T)`."""
+    shown_N1 = thumbnail_NT.any(axis=1, keepdims=True)
+    shown = max(1, int(shown_N1.sum()))
+    centred_NT = np.where(shown_N1, thumbnail_NT - thumbnail_NT.sum(axis=0) / shown, 0).astype(np.float32)
+    covariance_TT = (centred_NT.T @ centred_NT).astype(np.float64) / shown
     variance_T, direction_TT = np.linalg.eigh(covariance_TT)
     variance_T = np.maximum(variance_T, 0)
     noise = _NOISE * variance_T.sum() + np.finfo(np.float32).tiny
@@ -158,7 +162,7 @@ def required_likeness(descriptor_NT: Floats, *, group_N: Rows, at_least: float) 
 def _unit(vector_NT: Floats) -> Floats:
     """Of length 1, but all 0 where there is nothing."""
     length_N1 = np.linalg.norm(vector_NT, axis=1, keepdims=True)
-    unit_NT: Floats = np.where(length_N1 > _NOTHING, vector_NT / np.maximum(length_N1, _NOTHING), 0).astype(np.float32)
+    unit_NT: Floats = (vector_NT / np.maximum(length_N1, _SHORT)).astype(np.float32)
     return unit_NT
 
 

@@ -56,10 +56,17 @@ def write_audit(report: Mapping[str, Any], *, name: str, out: Path) -> tuple[Pat
             report=report,
             checks=audit_checks(report),
             questions=QUESTIONS,
-            findings=report["findings"][:_MOST],
-            more=max(0, len(report["findings"]) - _MOST),
+            lists={
+                "What was found": _first(report["findings"]),
+                "What was found and left out, so that it leaks no more": _first(report["resolved"]),
+            },
         )
     )
     with replacing(page) as temporary:
         temporary.write_text(html, encoding="utf-8")
     return page, facts
+
+
+def _first(findings: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """What a page can show, and how many more there are."""
+    return findings[:_MOST], max(0, len(findings) - _MOST)

@@ -44,7 +44,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
 
     learning = ArrayStore.open(ingest.store_folder(inputs.ingest)).columns(*COLUMNS)
     index = ArrayStore.open(ingest.store_folder(inputs.pretraining)).columns(*COLUMNS)
-    side_N = index["split"].where(index["split"] != "", "train")
+    side_N = dealt_N = index["split"].where(index["split"] != "", "train")
     if config.audit.on_leak == "drop":
         near = duplicates.load_pairs(inputs.duplicates) if inputs.duplicates else NearDuplicates.none()
         side_N = without_held_out(index, side_N, index=learning, sides=split.load_sides(inputs.split), near=near)
@@ -56,7 +56,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
             fix="Take other images for pretraining.",
         )
     with replacing(split.split_file(out)) as temporary:
-        index[["sample_id", "patient_id"]].assign(split=side_N).to_csv(temporary, index=False)
+        index[["sample_id", "patient_id"]].assign(split=side_N, dealt=dealt_N).to_csv(temporary, index=False)
     seen = index[side_N == "train"]
     context.recorder.metrics.update({"images": len(seen), "patients": seen["patient_id"].nunique()})
     context.recorder.metrics["images_dropped"] = int((side_N == "dropped").sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from medtrimix.config import model
 from medtrimix.config.files import replacing
@@ -41,7 +41,10 @@ class Inputs:
 
 
 def split_file(folder: Path) -> Path:
-    """CSV: sample_id, patient_id, split, one line per row of the store, in its order."""
+    """CSV: sample_id, patient_id, split, dealt, one line per row of the store, in its order.
+
+    `dealt` is the side before copies were dropped.
+    """
     return folder / "split.csv"
 
 
@@ -63,10 +66,10 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     index = store.columns(*COLUMNS)
     options = config.split.model_copy(update={"file": str(inputs.file) if inputs.file else None})
     near = duplicates.load_pairs(inputs.duplicates) if inputs.duplicates else None
-    side_N = split_by_patient(index, options=options, seed=config.seed, near=near)
-    side_N = without_copies(index, side_N, options=config.audit, near=near)
+    dealt_N = split_by_patient(index, options=options, seed=config.seed, near=near)
+    side_N = without_copies(index, dealt_N, options=config.audit, near=near)
     with replacing(split_file(out)) as temporary:
-        index[["sample_id", "patient_id"]].assign(split=side_N).to_csv(temporary, index=False)
+        index[["sample_id", "patient_id"]].assign(split=side_N, dealt=dealt_N).to_csv(temporary, index=False)
     with replacing(frozen_file(out)) as temporary:
         _frozen(index, side_N).to_csv(temporary, index=False)
     for side in (*SIDES, DROPPED):
@@ -84,11 +87,11 @@ def _frozen(index: pd.DataFrame, side_N: pd.Series[str]) -> pd.DataFrame:
     return table[table["split"] != "dropped"].drop_duplicates().sort_values("pixel_sha256")
 
 
-def load_sides(folder: Path) -> pd.Series[str]:
-    """`train`, `val`, `test` or `dropped` for each row of the store."""
+def load_sides(folder: Path, *, column: Literal["split", "dealt"] = "split") -> pd.Series[str]:
+    """`train`, `val`, `test` or `dropped` for each row of the store; as `dealt`, before copies were dropped."""
     import pandas as pd
 
-    side_N: pd.Series[str] = pd.read_csv(split_file(folder), usecols=["split"], dtype=str)["split"]
+    side_N: pd.Series[str] = pd.read_csv(split_file(folder), usecols=[column], dtype=str)[column]
     return side_N
 
 

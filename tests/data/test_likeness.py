@@ -93,6 +93,16 @@ def test_a_blank_picture_has_a_thumbnail_of_nothing() -> None:
     assert not small(np.full((2, 1, 16, 16), 7, dtype=np.uint8)).any()
 
 
+def test_pictures_that_show_nothing_are_nobodys_copies() -> None:
+    """Slices beyond the body are alike in all patients."""
+    image = pictures(60)
+    noise = np.random.default_rng(0).normal(0, 1.5, (20, *image.shape[1:]))
+    image[40:] = (8 + noise).clip(0, 255).astype(np.uint8)
+    image[50:, 0, :12] = 10
+    image[20, 0] = jpeg(image[3, 0])
+    assert pairs(image) == {(3, 20)}
+
+
 @given(seed=st.integers(0, 100), copies=st.integers(0, 6), first=st.sampled_from([None, 9, 25]))
 @settings(max_examples=15, deadline=None)
 def test_the_pairs_are_those_of_two_loops(seed: int, copies: int, first: int | None) -> None:

@@ -56,6 +56,18 @@ def test_every_planted_leak_is_named_by_pseudonym(leaky: Leaky, refused: Ran) ->
     assert len(report["findings"]) == len(leaky.planted), "and there are no false ones"
 
 
+def test_what_can_be_left_out_is_named_too(leaky: Leaky, refused: Ran) -> None:
+    """With `drop` only the patient on two sides is left to refuse, and nobody need run again to hear of the rest."""
+    ran = medtrimix("run", leaky.pipeline, "--set", "audit={on_leak: drop}", workspace=refused.workspace)
+    assert ran.code == 2, ran.output
+    assert "The study leaks (1 same_patient)" in ran.output
+    report, secret = audit_of(ran), refused.workspace.parent / "site.secret"
+    assert [found["kind"] for found in report["findings"]] == ["same_patient"]
+    assert len(report["resolved"]) == len(leaky.planted) - 1
+    for kind in leaky.planted:
+        assert all(name in ran.output for name in leaky.names(kind, secret=secret)), kind
+
+
 @pytest.mark.slow
 def test_with_warn_it_goes_on_and_the_report_says_so_in_red(leaky: Leaky, refused: Ran, tmp_path: Path) -> None:
     ran = medtrimix("run", leaky.pipeline, "--set", "audit={on_leak: warn}", workspace=tmp_path / "workspace")

@@ -48,6 +48,7 @@ def report(*findings: dict[str, Any], on_leak: str = "drop", **facts: Any) -> di
         "required_likeness": 0.95,
         "label_subsets": 6,
         "findings": list(findings),
+        "resolved": [],
         **facts,
     }
 
@@ -90,6 +91,13 @@ def test_the_page_names_each_finding_and_how_alike_they_are(tmp_path: Path) -> N
     for words in ("2 leaks. The study was refused, and nothing was trained.", "pa, pb", "sa, sb", "0.988", "<b>pc"):
         assert words in text
     assert "a <study>" in text
+
+
+def test_what_was_left_out_is_named_as_such(tmp_path: Path) -> None:
+    text = written(tmp_path, report(resolved=[NEAR]))
+    assert "Nothing leaks" in text
+    assert "What was found and left out, so that it leaks no more" in text
+    assert "sa, sb" in text
 
 
 def test_a_clean_page_says_so(tmp_path: Path) -> None:

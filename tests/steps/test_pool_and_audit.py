@@ -73,6 +73,11 @@ def test_what_has_to_do_with_val_or_test_is_left_out(tmp_path: Path) -> None:
     assert seen(CLEAN + LEAKS, out) == {row.sample for row in CLEAN} | {"patient of train", "picture of train"}
     report = audited(tmp_path, inputs, on_leak="drop")
     assert (report["findings"], report["pretraining_images"], report["pretraining_dropped"]) == ([], 14, 3)
+    named = [(found["kind"], found["samples"]) for found in report["resolved"]]  # type: ignore[attr-defined]
+    assert named == [
+        ("pretrained_patient", ["patient of test", "s30"]),
+        ("pretrained_pixels", ["picture of val", "s21"]),
+    ], "and the audit says what it was"
 
 
 def test_with_fail_it_stays_and_the_audit_names_it(tmp_path: Path) -> None:

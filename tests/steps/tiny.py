@@ -57,7 +57,7 @@ def write_split(folder: Path, rows: Sequence[Row]) -> Path:
     table = pd.DataFrame(
         [(row.sample, row.patient, row.split) for row in rows], columns=["sample_id", "patient_id", "split"]
     )
-    table.to_csv(split.split_file(folder), index=False)
+    table.assign(dealt=table["split"]).to_csv(split.split_file(folder), index=False)
     return folder
 
 
