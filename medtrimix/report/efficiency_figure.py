@@ -62,7 +62,6 @@ def _panel(panel: Axes, found: list[Efficiency], *, study: Study) -> None:
             for part in ("low", "value", "high")
         )
         panel.vlines(x_B, low_B, high_B, color=look.colour, linewidth=1.4, alpha=0.7)
-        panel.plot(x_B, value_B, look.line, color=look.colour, linewidth=0.7, alpha=0.6)
         panel.plot(x_B, value_B, look.marker, color=look.colour, markersize=5.5, label=look.title)
     panel.set(xscale="log", yscale="log", xlim=(floor, ceiling), ylim=(floor, ceiling * 1.25))
     labels = sorted({one.n_labels for one in found})

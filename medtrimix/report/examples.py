@@ -101,7 +101,7 @@ def _picture(panel: Axes, found: Examples, place: int, *, classes: tuple[str, ..
     panel.text(
         0.5,
         -0.04,
-        f"{_short(classes[called])} {number(float(found.probability_BK[place, called]))}",
+        f"called {_short(classes[called])}, {number(float(found.probability_BK[place, called]))}",
         transform=panel.transAxes,
         ha="center",
         va="top",

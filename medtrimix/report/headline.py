@@ -93,6 +93,8 @@ def _cannot_say(study: Study, ours: SummaryRow, needed: LabelsNeeded | None) -> 
     if study.cohort.source == "phantom":
         found.append("Anything about patients: the images are simulated.")
     found.append(f"Another hospital, scanner or time: all numbers come from {test} of one data set.")
+    if study.cohort.source == "MedMNIST file":
+        found.append("What images of one patient do to the intervals: the file has no patient numbers.")
     if ours.pretrain_seeds == 1:
         found.append("Whether another pretraining of the same kind would come out the same: there was one of each arm.")
     if ours.label_seeds == 1:

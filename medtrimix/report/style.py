@@ -41,6 +41,7 @@ SETTINGS: dict[Any, Any] = {
     "ytick.color": INK,
     "svg.hashsalt": "medtrimix",  # same study, same bytes
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.08,
 }
 
 

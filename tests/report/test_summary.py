@@ -149,6 +149,16 @@ def test_an_auc_that_the_control_never_reaches_is_said_to_be(study: Study) -> No
     assert "above 96: nothing is extrapolated" in " ".join(headline(last).cannot_say)
 
 
+@pytest.mark.parametrize(
+    ("source", "words"), [("phantom", "the images are simulated"), ("MedMNIST file", "has no patient numbers")]
+)
+def test_what_a_source_leaves_open_is_said(study: Study, source: str, words: str) -> None:
+    of_source = dataclasses.replace(study, cohort=dataclasses.replace(study.cohort, source=source))
+    assert words in " ".join(headline(of_source).cannot_say)
+    folder = dataclasses.replace(study, cohort=dataclasses.replace(study.cohort, source="folder"))
+    assert words not in " ".join(headline(folder).cannot_say)
+
+
 def test_one_budget_has_no_learning_curve(study: Study) -> None:
     one = dataclasses.replace(study, cells=tuple(cell for cell in study.cells if cell.budget == "1%"))
     assert efficiencies(one) == ()
