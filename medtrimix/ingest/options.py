@@ -76,8 +76,9 @@ class DataOptions(Config):
             folder), `series_uid`, `study_uid` or `patient_id`; optional columns `patient_id` and `split`.
         label: name of the label column in `labels` or in the manifest. A list of columns that hold 0 or 1 makes the
             labels of several findings.
-        finding: of several findings, the one to learn: the classes are then `no` and `yes`. Labels of several findings
-            come from a list of columns, from texts such as `edema|nodule`, or from an archive.
+        finding: of several findings, the one to learn: the classes are then `no` and `yes`; null learns all of them,
+            each as a question of its own. Labels of several findings come from a list of columns, from texts such as
+            `edema|nodule`, or from an archive.
         image_size: rows and columns of every stored image.
         volume: null: every picture is a sample. Else slices are put together to volumes by their geometry, and NIfTI
             is read.
