@@ -13,6 +13,8 @@ from rich.text import Text
 from medtrimix.cli.console import out
 from medtrimix.errors import InputError
 
+_WIDE = 110  # columns of a terminal that take three intervals side by side
+
 if TYPE_CHECKING:
     from medtrimix.metrics.bootstrap import Estimate
     from medtrimix.report.compare import ComparedRuns, Comparison, MetricRow
@@ -45,38 +47,31 @@ def _described(run: FoundRun) -> str:
     return f"{run.name} ({run.run_id})"
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(Text(column))
+    return table
 
 
 def _of_metrics(comparison: Comparison) -> Table:
     """One comparison: a line for each metric."""
-    table = _table("")
-    for column in ("metric", "A [95%]", "B [95%]", "A - B [95%]", "p", "DeLong p"):
-        table.add_column(Text(column), no_wrap=True)
+    table = _table("", "metric", "A [95%]", "B [95%]", "A - B [95%]", "p", "DeLong p")
     for name, row in comparison.metrics.items():
         delong = comparison.delong.p_value if comparison.delong and name == "auc" else math.nan
-        table.add_row(name, *_values(row), _p(row.p_value), _p(delong))
+        table.add_row(name.replace("_", " "), *_values(row), _p(row.p_value), _p(delong))
     return table
 
 
 def _of_groups(found: ComparedRuns, metric: str) -> Table:
     """Many comparisons: a line for each, of one metric."""
     delong = metric == "auc" and found.comparisons[0].delong is not None
-    arms = any(each.group[0] for each in found.comparisons)
-    table = _table(f"{metric}, {len(found.comparisons)} comparisons")
-    for column in ("strategy", "labels", *(["arm"] * arms), "A [95%]", "B [95%]", "A - B [95%]", "p", "Holm p"):
-        table.add_column(Text(column), no_wrap=True)
-    if delong:
-        table.add_column("DeLong p", no_wrap=True)
-        table.add_column("Holm p", no_wrap=True)
+    columns = ("cells", "A [95%]", "B [95%]", "A - B [95%]", "p", "Holm p", *(["DeLong p"] * delong))
+    table = _table(f"{metric}, {len(found.comparisons)} comparisons", *columns)
     for each in found.comparisons:
-        arm, strategy, budget = each.group
         row = each.metrics[metric]
-        tests = [_p(row.p_value), _p(row.p_holm)]
-        if delong and each.delong:
-            tests += [_p(each.delong.p_value), _p(each.delong_holm)]
-        table.add_row(strategy, budget, *([arm] * arms), *_values(row), *tests)
+        tests = [_p(row.p_value), _p(row.p_holm), *([_p(each.delong.p_value)] if delong and each.delong else [])]
+        table.add_row(" ".join(each.group).strip(), *_values(row), *tests)
     return table
 
 
@@ -89,16 +84,19 @@ def _legend(found: ComparedRuns) -> list[str]:
     means = f"Means over {'-'.join(map(str, seeds))} pairs of cells with the same seeds. " if seeds != [1] else ""
     lines = [f"{means}A - B and p: paired bootstrap over patients. DeLong p: of the AUCs, patients as clusters."]
     if len(found.comparisons) > 1:
-        lines.append("Holm p: adjusted for all the comparisons of this table.")
+        lines.append("Holm p: adjusted for all the comparisons of this table; the others are not.")
     return lines
 
 
 def _interval(found: Estimate, *, signed: bool = False) -> str:
+    """`.953 [.932, .971]`, on two lines where the terminal is narrow."""
+
     def number(value: float) -> str:
         text = f"{value:+.3f}" if signed else f"{value:.3f}"
         return text.replace("0.", ".", 1)
 
-    return f"{number(found.value)} [{number(found.low)}, {number(found.high)}]"
+    between = " " if out.width >= _WIDE else "\n"
+    return f"{number(found.value)}{between}[{number(found.low)}, {number(found.high)}]"
 
 
 def _p(value: float) -> str:

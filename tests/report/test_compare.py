@@ -163,9 +163,11 @@ def test_the_terminal_shows_all_metrics_of_one_comparison_and_one_of_many(
         return capsys.readouterr().out
 
     one = shown("first/trimix linear 5% seed 0", "second/trimix linear 5% seed 0")
-    for word in ("auc", "balanced_accuracy", "brier", "DeLong", "n = 90 images of 45 patients"):
+    for word in ("auc", "balanced", "brier", "DeLong", "n = 90 images of 45 patients"):
         assert word in one
+    assert "…" not in one, "80 columns suffice"
     many = shown("first", "second", metric="accuracy")
+    assert "…" not in many + shown("first", "second")
     assert "accuracy, 2 comparisons" in many
     assert "Holm" in many
     with pytest.raises(InputError, match="no metric 'auroc'"):
