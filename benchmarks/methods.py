@@ -56,7 +56,11 @@ STAGES: dict[str, tuple[str, ...]] = {
         "learn.label_seeds=[20, 5]",
     ),
     "finalists": ("pretrain.image_budget=500000", "learn.strategies=[linear]"),
-    "finetuned": ("pretrain.image_budget=500000", "learn.strategies=[finetune]", "learn.label_seeds=[5, 3, 1]"),
+    "finetuned": (
+        "pretrain.image_budget=500000",
+        "learn.strategies=[{strategy: finetune, encoder_lr: 0.001}]",
+        "learn.label_seeds=[5, 3, 1]",
+    ),
     "epochs": ("learn.strategies=[linear]",),
     "vit": (
         "pretrain.seeds=2",
