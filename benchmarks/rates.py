@@ -66,8 +66,8 @@ def _heading() -> Iterator[str]:
     yield ""
     yield (
         f"Written by `python benchmarks/rates.py` on {datetime.now(UTC):%Y-%m-%d}; seed 17; {machine_line()}. AUC on "
-        "val after finetuning with this peak rate (`encoder_lr`), mean over 3, 2 and 1 draws of labels; one pretraining, "
-        "500,000 images through the encoder. The network from scratch has its own rate of .001 throughout."
+        "val after finetuning with this peak rate (`encoder_lr`), mean over 3, 2 and 1 draws of labels; one "
+        "pretraining, 500,000 images through the encoder. The network from scratch has its own rate of .001 throughout."
     )
 
 
