@@ -164,9 +164,10 @@ def _figure(study: FinishedStudy, judged: Mapping[Cell, Judged]) -> Figure:
             for strategy, colour in zip(_strategies(study), COLOURS, strict=True):
                 values = [judged[arm, strategy, budget].auc for budget in budgets]
                 panel.plot(budgets, values, color=colour, marker="o", markersize=3, label=strategy_title(strategy))
-            for cell in CONTROL:
+            for cell, below in zip(CONTROL, ("top", "bottom"), strict=True):
                 panel.axhline(judged[cell].auc, color="#666666", linestyle="--", linewidth=0.8)
-                panel.annotate(f"scratch, {cell[2]}", (0, judged[cell].auc), fontsize=7, va="bottom", color="#666666")
+                where = (0, judged[cell].auc)
+                panel.annotate(f"scratch, {cell[2]}", where, fontsize=7, va=below, color="#666666")
             panel.set_title(arm)
             panel.set_xlabel("labels")
         panels[0].set_ylabel("AUC on test")
