@@ -1,8 +1,16 @@
-"""MONAI's ResNets (He et al., CVPR 2016) in 2D and 3D."""
+"""MONAI's ResNets (He et al., CVPR 2016) in 2D and 3D.
+
+Their shortcuts have strided 1x1 convolutions, whose gradients corrupt memory in torch 2.13 on CPUs (oneDNN): with few
+channels in channels_last order, by several threads in batches of 3 or 5 images already with 8. So the positions that
+a stride leaves are taken first, and the convolution has none: the same numbers and the same weights.
+"""
 
 from __future__ import annotations
 
+from types import EllipsisType
 from typing import Any
+
+from torch import Tensor, nn
 
 from medtrimix.nets.backbone import Backbone, quiet_monai
 from medtrimix.nets.options import EncoderSpec
@@ -34,4 +42,18 @@ def resnet(spec: EncoderSpec) -> Backbone:
         bias_downsample=False,  # a bias before batch normalisation never learns
         feed_forward=False,
     )
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.Conv3d) and set(layer.kernel_size) == {1} and set(layer.stride) != {1}:
+            layer.register_forward_pre_hook(_Positions(layer.stride))
+            layer.stride = (1,) * len(layer.stride)
     return Backbone(net, dim=net.in_planes, stages=("layer1", "layer2", "layer3", "layer4"))
+
+
+class _Positions:
+    """Before a convolution: the positions that its stride leaves."""
+
+    def __init__(self, stride: tuple[int, ...]) -> None:
+        self._taken: tuple[EllipsisType | slice, ...] = (..., *(slice(None, None, step) for step in stride))
+
+    def __call__(self, _layer: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
+        return (given[0][self._taken],)
