@@ -23,25 +23,40 @@ def prediction(score: list[float], target: list[int]) -> Prediction:
 def test_reliability_by_hand() -> None:
     """Bin .1 to .2 has .12 and .18, one positive; the last bin takes 1 too."""
     found = reliability([prediction([0.12, 0.18, 0.95, 1.0], [0, 1, 1, 1])])
-    assert found.bin_B.tolist() == [1, 9]
-    assert found.predicted_B == pytest.approx([0.15, 0.975])
-    assert found.observed_B.tolist() == [0.5, 1.0]
-    assert found.count_B.tolist() == [2, 2]
-    # Wilson, 1 of 2: centre .5, half width 1.96 sqrt(.25/2 + 1.96^2/16) / (1 + 1.96^2/2) = .4055
-    assert found.low_B[0] == pytest.approx(0.5 - 0.4055, abs=1e-4)
-    assert found.high_B[0] == pytest.approx(0.5 + 0.4055, abs=1e-4)
+    assert [one.low for one in found] == pytest.approx([0.1, 0.9])
+    assert [one.predicted for one in found] == pytest.approx([0.15, 0.975])
+    assert [one.observed for one in found] == [0.5, 1.0]
+    assert [one.n for one in found] == [2, 2]
+    # 1 of 2 patients: variance (.25 + .25) / 2^2 * 2 / 1 = .25, that of one image; half width of Wilson's interval
+    # 1.96 sqrt(.25 + 1.96^2 / 4) / (1 + 1.96^2) = .4454
+    assert found[0].observed_low == pytest.approx(0.5 - 0.4454, abs=1e-4)
+    assert found[0].observed_high == pytest.approx(0.5 + 0.4454, abs=1e-4)
 
 
-def test_seeds_are_pooled_but_counted_once() -> None:
-    one = prediction([0.12, 0.95], [0, 1])
-    assert reliability([one, one]).count_B.tolist() == [1, 1]
+def test_a_second_seed_brings_no_further_patients() -> None:
+    one = prediction([0.12, 0.18, 0.95, 0.97], [0, 1, 1, 0])
+    single, pooled = reliability([one]), reliability([one, one])
+    assert [each.n for each in pooled] == [2 * each.n for each in single]
+    assert [each.n_patients for each in pooled] == [each.n_patients for each in single]
+    assert pooled[0].observed_low == pytest.approx(single[0].observed_low)
 
 
 def test_several_classes_ask_whether_the_call_is_right() -> None:
-    probability_NK = np.array([[0.6, 0.3, 0.1], [0.1, 0.65, 0.25]])
+    probability_NK = np.array([[0.62, 0.28, 0.1], [0.1, 0.65, 0.25]])
     several = dataclasses.replace(prediction([0, 0], [0, 2]), probability_NK=probability_NK)
-    found = reliability([several])
-    assert (found.predicted_B.tolist(), found.observed_B.tolist()) == ([0.625], [0.5])
+    [found] = reliability([several])
+    assert (found.predicted, found.observed) == (pytest.approx(0.635), 0.5)
+
+
+def test_several_findings_ask_for_each() -> None:
+    said = dataclasses.replace(
+        prediction([0, 0], [0, 0]),
+        probability_NK=np.array([[0.95, 0.15], [0.12, 0.18]]),
+        target_N=np.array([[1, 0], [0, 1]]),
+    )
+    low, high = reliability([said])
+    assert (low.n, low.n_patients, low.observed) == (3, 2, pytest.approx(1 / 3))
+    assert (high.n, high.n_patients, high.observed) == (1, 1, 1.0)
 
 
 def test_calibration_shows_the_two_that_the_answer_compares(study: Study) -> None:
