@@ -11,7 +11,7 @@ run: $(VENV)/installed
 	$(BIN)/medtrimix run pipelines/chest_xray.yaml
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
