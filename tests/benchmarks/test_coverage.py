@@ -35,7 +35,7 @@ def test_the_page_counts_what_is_within_the_bar() -> None:
         BROKEN[0]: {**bad, "p < .05 agrees": 1.0},
     }
     text = page(found, command="command", minutes=1.0, speed_s=0.5, studies=1000)
-    assert "**4 of 8**" in text
+    assert "**3 of 6**" in text
     assert "| 624 patients, 62% positive, positives 2 times as wide | 0.97 | 80.0 |" in text
     assert "0.50 s" in text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,22 @@ def unit(number: int) -> tuple[list[np.ndarray], list[dict[str, Any]], Any]:
     return images, rows, {"refused": [number] * (count == 0)}
 
 
+@contextmanager
+def small_shards() -> Iterator[None]:
+    whole = store_writer._SHARD_BYTES
+    store_writer._SHARD_BYTES = 100 * int(np.prod(SHAPE))
+    try:
+        yield
+    finally:
+        store_writer._SHARD_BYTES = whole
+
+
 def write(folder: Path, *, stop_at: int = UNITS) -> Iterator[int]:
     """Number of each unit that had to be written."""
-    store_writer._SHARD_BYTES = 100 * int(np.prod(SHAPE))
-    with StoreWriter(folder, image_shape=SHAPE, dtype="uint8", columns=COLUMNS, commit_every_s=0.0) as writer:
+    with (
+        small_shards(),
+        StoreWriter(folder, image_shape=SHAPE, dtype="uint8", columns=COLUMNS, commit_every_s=0.0) as writer,
+    ):
         assert [(rows, note) for rows, note in writer.units_so_far()] == [unit(n)[1:] for n in range(writer.units)]
         for number in range(writer.units, UNITS):
             images, rows, note = unit(number)

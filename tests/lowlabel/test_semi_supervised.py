@@ -35,7 +35,7 @@ CPU = torch.device("cpu")
 
 def classifier_of(*, seed: int = 0) -> Classifier:
     torch.manual_seed(seed)
-    return Classifier(TinyEncoder(), dim=8, classes=2).train()
+    return Classifier(TinyEncoder(), dim=8, answers=2).train()
 
 
 def fixmatch(classifier: Classifier, task: Task, options: FixMatchOptions) -> FixMatch:
@@ -174,7 +174,7 @@ def test_the_average_of_statistics_counts_them_too() -> None:
 
 def test_a_curriculum_remembers_who_was_sure() -> None:
     """4 images, threshold .8; by the algorithm's restatement after each step."""
-    thresholds = CurriculumThresholds(0.8, images=4, classes=2, device=CPU)
+    thresholds = CurriculumThresholds(0.8, images=4, task=toy_task(), device=CPU)
     probability_BK = torch.tensor([[0.9, 0.1], [0.45, 0.55]])
     # Nothing is learnt yet, so that both thresholds are 0 and everything counts; image 2 is sure of class 0.
     assert thresholds.confident(probability_BK, position_B=np.array([2, 3])).tolist() == [True, True]

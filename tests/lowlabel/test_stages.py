@@ -131,10 +131,10 @@ def test_a_depthwise_weight_has_no_more_rank_than_it_can() -> None:
     assert LowRank(torch.zeros(8, 1, 3, 3), rank=64).down.shape == (8, 9)
 
 
-@pytest.mark.parametrize(("pretrained", "peak"), [(True, 1e-4), (False, 1e-3)])
+@pytest.mark.parametrize(("pretrained", "peak"), [(True, 2e-4), (False, 1e-3)])
 def test_rates_fall_towards_the_stem(pretrained: bool, peak: float) -> None:
     classifier = classifier_of("resnet10", 2)
-    options = NetworkOptions(layer_decay=0.5, head_lr=0.01)
+    options = NetworkOptions(layer_decay=0.5, head_lr=0.01, encoder_lr=2e-4)
     groups = parameter_groups(classifier, options=options, pretrained=pretrained)
     assert [group["lr"] for group in groups] == pytest.approx([peak / 8, peak / 4, peak / 2, peak, 0.01])
     sizes = [sum(weight.numel() for weight in group["params"]) for group in groups[:4]]
