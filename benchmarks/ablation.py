@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from judging import FinishedStudy, Gap, Judged, Side, contrast, machine_line
+from staged import signed
 
 from medtrimix.config.yaml import Document
 from medtrimix.data.options import budget_name
@@ -153,7 +154,7 @@ def _effects(columns: Mapping[Column, Arms]) -> Iterator[str]:
             cells = []
             for arms in columns.values():
                 plus, minus = ([arms[arm_of[key]] for key in keys] for keys in sides)
-                cells.append(_signed(contrast(plus, minus, pool=[arms[arm] for arm in arm_of.values()])))
+                cells.append(signed(contrast(plus, minus, pool=[arms[arm] for arm in arm_of.values()])))
             yield f"| {base} | {title} | {' | '.join(cells)} |"
 
 
@@ -210,14 +211,7 @@ def _flow(value: object) -> str:
 
 def _shown(judged: Judged, gap: Gap | None) -> str:
     auc = f"{judged.auc:.4f}".removeprefix("0")
-    return auc if gap is None else f"{auc}<br>{_signed(gap)}"
-
-
-def _signed(gap: Gap) -> str:
-    """A difference with its interval, bold where that excludes zero."""
-    value, low, high = (f"{part:+.4f}".replace("0.", ".", 1) for part in (gap.value, gap.low, gap.high))
-    text = f"{value} [{low}, {high}]"
-    return f"**{text}**" if gap.low > 0 or gap.high < 0 else text
+    return auc if gap is None else f"{auc}<br>{signed(gap)}"
 
 
 if __name__ == "__main__":

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from judging import FinishedStudy, Gap, contrast, machine_line
+from judging import FinishedStudy, contrast, machine_line
+from staged import run_study, signed
 
 from medtrimix.data.options import budget_name
 
@@ -60,9 +60,7 @@ def main() -> int:
     studies = {}
     for number, (words, changes) in enumerate(CONDITIONS.items()):
         overrides = (f"name=conditions-{number}", *changes, *(QUICK if given.quick else ()))
-        sets = [part for text in overrides for part in ("--set", text)]
-        command = [sys.executable, "-m", "medtrimix", "run", str(STUDY), "--workspace", str(given.workspace), *sets]
-        subprocess.run(command, check=True)
+        run_study(STUDY, workspace=given.workspace, overrides=overrides)
         studies[words] = FinishedStudy(STUDY, workspace=given.workspace, overrides=overrides)
         given.out.write_text("\n".join(_page(studies)) + "\n")
     print(f"{given.out} written")
@@ -94,15 +92,9 @@ def _page(studies: dict[str, FinishedStudy]) -> Iterator[str]:
             ours, base = of_cell[OURS, "linear", budget], of_cell[BASE, "linear", budget]
             pool = [others[arm, "linear", budget] for others in judged.values() for arm in (OURS, BASE)]
             gap = contrast([ours], [base], pool=pool)
-            cells += [f"{ours.auc:.4f}"[1:], f"{base.auc:.4f}"[1:], _signed(gap)]
+            cells += [f"{ours.auc:.4f}"[1:], f"{base.auc:.4f}"[1:], signed(gap)]
         shown = "<br>".join(f"`{text}`" for text in CONDITIONS[words])
         yield f"| {words} | {shown} | {' | '.join(cells)} |"
-
-
-def _signed(gap: Gap) -> str:
-    value, low, high = (f"{part:+.4f}".replace("0.", ".", 1) for part in (gap.value, gap.low, gap.high))
-    text = f"{value} [{low}, {high}]"
-    return f"**{text}**" if gap.low > 0 or gap.high < 0 else text
 
 
 if __name__ == "__main__":
