@@ -180,7 +180,7 @@ def _budgets(judged: Mapping[Cell, Judged]) -> list[str]:
 
 
 def _strategies(study: FinishedStudy) -> list[str]:
-    return [options.strategy for options in study.plan.study.learn.strategies]
+    return list(study.plan.study.learn.learners)
 
 
 def _assemble(out: Path) -> None:

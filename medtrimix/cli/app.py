@@ -96,7 +96,7 @@ def check(pipeline: Pipeline, overrides: Overrides = None) -> None:
 
     study = load_study(pipeline, overrides=tuple(overrides or ()))
     label_subsets = sum(study.learn.seeds_of(budget) for budget in study.learn.label_budgets)
-    cells = len(study.pretrain.arms) * study.pretrain.seeds * len(study.learn.strategies) * label_subsets
+    cells = len(study.pretrain.arms) * study.pretrain.seeds * len(study.learn.learners) * label_subsets
     typer.echo(f"{pipeline.name} is valid: {len(study.pretrain.arms)} arms, {cells} cells.")
 
 

@@ -192,6 +192,9 @@ def _resolved(node: dict[str, Any], schema: dict[str, Any], data: Any) -> dict[s
         if "discriminator" in node and isinstance(data, dict):
             tag = data.get(node["discriminator"]["propertyName"])
             node = {"$ref": node["discriminator"]["mapping"].get(tag, "#/$defs/")}
+        elif members := node.get("anyOf") or node.get("oneOf"):
+            kind = "object" if isinstance(data, dict) else "array"
+            node = next((member for member in members if member.get("type", "object") == kind), {})
         if "$ref" not in node:
             return node
         node = schema.get("$defs", {}).get(node["$ref"].rpartition("/")[2], {})

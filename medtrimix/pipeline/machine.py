@@ -55,9 +55,12 @@ def resolve(options: ComputeOptions) -> Machine:
     if device == "cuda" and gpus and gpus < processes:
         raise InputError(f"there are {gpus} GPUs for {processes} processes.", where="compute.processes_per_training")
     workers = max(1, (gpus if device == "cuda" else min(cores, _MOST_WORKERS)) // processes)
+    # Of the machine, not of how many workers were asked for: threads decide the last bits of a sum.
+    threads = max(1, cores // (workers * processes))
     if options.workers != "auto":
         workers = options.workers
-    threads = max(1, cores // (workers * processes))
+    if options.threads != "auto":
+        threads = options.threads
     return Machine(device=device, precision=precision, workers=workers, threads=threads, gpus=gpus, processes=processes)
 
 

@@ -94,7 +94,7 @@ def make_plan(study: Study, *, machine: Machine, workspace: Path) -> Plan:
             upstream={"ingest": ingested, "pretrain": encoder},
         )
         for pretraining, encoder in encoders.items()
-        if any(isinstance(strategy, FROZEN) for strategy in study.learn.strategies)
+        if any(isinstance(strategy, FROZEN) for strategy in study.learn.learners.values())
     }
     _add_cells(builder, study, upstream=both, encoders=encoders, features=features, numerics=numerics)
     tasks = tuple(builder.tasks.values())
@@ -178,16 +178,16 @@ def _add_cells(
     """Cells, the long ones first, so that the last minutes use every worker."""
     budgets = sorted(study.learn.label_budgets, key=lambda budget: (isinstance(budget, float), budget), reverse=True)
     cells = [
-        (strategy, budget, pretraining, label_seed)
-        for strategy in sorted(study.learn.strategies, key=lambda options: isinstance(options, FROZEN))
+        (name, strategy, budget, pretraining, label_seed)
+        for name, strategy in sorted(study.learn.learners.items(), key=lambda item: isinstance(item[1], FROZEN))
         for budget in budgets
         for pretraining in encoders
         for label_seed in range(study.learn.seeds_of(budget))
     ]
-    for strategy, budget, pretraining, label_seed in cells:
+    for name, strategy, budget, pretraining, label_seed in cells:
         labels: dict[str, str | int] = {
             **encoders[pretraining].labels,
-            "strategy": strategy.strategy,
+            "strategy": name,
             "budget": budget_name(budget),
             "label_seed": label_seed,
         }

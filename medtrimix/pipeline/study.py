@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from medtrimix.augment.options import AugmentOptions
 from medtrimix.config.model import Config
@@ -17,7 +17,7 @@ from medtrimix.data.options import AuditOptions, LabelBudget, SplitOptions, budg
 from medtrimix.errors import ConfigError, InputError, Problem, SourceError
 from medtrimix.ingest.options import SERVICE, DataOptions
 from medtrimix.ingest.pacs.service import parse_service
-from medtrimix.lowlabel.options import FinetuneOptions, LinearOptions, StrategyOptions
+from medtrimix.lowlabel.options import AnyOptions, FinetuneOptions, LinearOptions, StrategyOptions
 from medtrimix.methods.options import ArmOptions, CheckpointOptions, MAEOptions, TriMixOptions
 from medtrimix.nets.card import encoder_files, encoder_stem, read_card, why_unfit
 from medtrimix.nets.options import EncoderOptions
@@ -25,6 +25,8 @@ from medtrimix.phantom.options import AnyPhantom, PhantomOptions
 from medtrimix.tracking.options import TrackingOptions
 from medtrimix.training.health import OnCollapse, WatchOptions
 from medtrimix.training.options import AdamWOptions, OptimizerOptions
+
+Items = TypeVar("Items", bound=Collection[Any])
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -35,12 +37,12 @@ def _plain_name(text: str) -> str:
     return text
 
 
-def _each_once(values: tuple[Any, ...], *, names: list[str]) -> tuple[Any, ...]:
+def _each_once(values: Items, *, names: list[str], more: str = "") -> Items:
     if not names:  # Field(min_length=1) would also speak up when every item is wrong
         raise ValueError("should name at least one")
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
-        raise ValueError(f"{repeated[0]} is listed twice")
+        raise ValueError(f"{repeated[0]} is listed twice{more}")
     return values
 
 
@@ -52,6 +54,17 @@ STORED_ALIKE = ("image_size", "channels", "volume", "fit", "ct_window")
 
 Name = Annotated[str, AfterValidator(_plain_name)]
 LabelSeeds = Annotated[int, Field(ge=1)]
+
+
+def _list_or_names(value: Any) -> str:
+    return "names" if isinstance(value, Mapping) else "list"
+
+
+Strategies = Annotated[
+    Annotated[tuple[StrategyOptions, ...], Tag("list")] | Annotated[Mapping[Name, StrategyOptions], Tag("names")],
+    Discriminator(_list_or_names),
+]
+"""A list, or names of one's own, so that a study can have a strategy more than once, with other options."""
 
 
 class PretrainOptions(Config):
@@ -118,13 +131,14 @@ class LearnOptions(Config):
     """Learning from few labels: which learners, on how many labels, how often.
 
     Attributes:
+        strategies: `[linear, finetune]`, or with names: `{full: finetune, head: {strategy: finetune, train: head}}`.
         label_seeds: draws of the labelled subset: a number, or one for each of `label_budgets`.
         augment: of the images that a network learns from; the weak views of semi-supervised learners.
         realistic_validation: each cell sees no more labelled images of val than it has labels, be it for its curves or
             for early stopping.
     """
 
-    strategies: tuple[StrategyOptions, ...] = (LinearOptions(), FinetuneOptions())
+    strategies: Strategies = (LinearOptions(), FinetuneOptions())
     label_budgets: tuple[LabelBudget, ...] = (0.01, 0.1, 1.0)
     label_seeds: LabelSeeds | tuple[LabelSeeds, ...] = 3
     augment: AugmentOptions = AugmentOptions(preset="light")
@@ -132,8 +146,11 @@ class LearnOptions(Config):
 
     @field_validator("strategies", mode="after")
     @classmethod
-    def _strategies_once(cls, values: tuple[StrategyOptions, ...]) -> tuple[StrategyOptions, ...]:
-        return _each_once(values, names=[value.strategy for value in values])
+    def _strategies_once(cls, values: Strategies) -> Strategies:
+        if isinstance(values, Mapping):
+            return _each_once(values, names=list(values))
+        more = "; give each a name: strategies: {first: {strategy: ...}, second: {strategy: ...}}"
+        return _each_once(values, names=[value.strategy for value in values], more=more)
 
     @field_validator("label_budgets", mode="after")
     @classmethod
@@ -145,6 +162,13 @@ class LearnOptions(Config):
         if isinstance(self.label_seeds, tuple) and len(self.label_seeds) != len(self.label_budgets):
             raise ValueError(f"label_seeds has {len(self.label_seeds)} numbers for {len(self.label_budgets)} budgets")
         return self
+
+    @property
+    def learners(self) -> dict[str, AnyOptions]:
+        """The strategies by name: their own, or the one that the file gives."""
+        if isinstance(self.strategies, Mapping):
+            return dict(self.strategies)
+        return {options.strategy: options for options in self.strategies}
 
     def seeds_of(self, budget: LabelBudget) -> int:
         """Draws of the labelled subset of this budget."""
@@ -174,7 +198,9 @@ class ComputeOptions(Config):
         device: of the training.
         precision: `bf16` is autocast, weights stay in float32; `auto` takes it where the processor has the
             instructions. On a CPU encoders of volumes run in float32 all the same.
-        workers: tasks at a time; `auto`: one per GPU, or one per core (8 at most), each with its share of the cores.
+        workers: tasks at a time; `auto`: one per GPU, or one per core (8 at most).
+        threads: of each process; `auto`: its share of the cores where `workers` is `auto`. Sums depend on it in their
+            last bits, so other numbers of workers leave it as it is.
         checkpoint_every_s: seconds of pretraining that a kill may cost; no result depends on it.
         processes_per_training: processes (on a GPU machine as many GPUs) that share each pretraining.
         compile: pretrain through torch.compile, which needs a C++ compiler.
@@ -183,6 +209,7 @@ class ComputeOptions(Config):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     workers: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     checkpoint_every_s: float = Field(default=20.0, ge=0)
     processes_per_training: int = Field(default=1, ge=1)
     compile: bool = False

@@ -91,7 +91,7 @@ class _Collector:
 
     def study(self, cached: frozenset[str]) -> Study:
         plan = self._plan
-        strategies: list[str] = [options.strategy for options in plan.study.learn.strategies]
+        strategies = list(plan.study.learn.learners)
         arms = list(plan.study.pretrain.arms)
         tasks = sorted(
             plan.of_step("evaluate"),
@@ -104,6 +104,7 @@ class _Collector:
             description=plan.study.description,
             finished=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             digest=plan.digest,
+            learners={name: options.strategy for name, options in plan.study.learn.learners.items()},
             classes=self._store.classes,
             cohort=cohort(
                 self._store,
@@ -184,7 +185,7 @@ class _Collector:
             for task in reversed(self._plan.of_step("evaluate"))
         }
         options = self._plan.study
-        first = next(iter(options.pretrain.arms)), options.learn.strategies[0].strategy
+        first = next(iter(options.pretrain.arms)), next(iter(options.learn.learners))
         smallest = min((task for key, task in tasks.items() if key[:2] == first), key=self._n_labels)
         return examples(learn.load_predictions(self._learn_folder(smallest), side="val"), store=self._store)
 

@@ -76,7 +76,7 @@ class _Text:
         names = ", ".join(self._arm(arm) for arm in trained)
         repeats = len({cell.pretrain_seed for cell in study.cells})
         draws = len({cell.label_seed for cell in study.cells})
-        learners = ", ".join(self._cited(strategy_title(s), _STRATEGY_REFERENCES.get(s)) for s in study.strategies)
+        learners = ", ".join(self._learner(name) for name in study.strategies)
         parts = []
         if trained:
             where = study.cohort.pretraining or "the training set"
@@ -134,6 +134,11 @@ class _Text:
             f"{known.get('device', 'an unknown device')} in {known.get('precision', 'unknown')} precision, "
             f"seed {known.get('seed', 'unknown')}."
         )
+
+    def _learner(self, name: str) -> str:
+        strategy = self._study.learners[name]
+        title = strategy_title(strategy) if name == strategy else f"{strategy_title(name)} ({strategy_title(strategy)})"
+        return self._cited(title, _STRATEGY_REFERENCES.get(strategy))
 
     def _arm(self, arm: str) -> str:
         method = self._study.methods[arm]

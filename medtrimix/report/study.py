@@ -253,6 +253,7 @@ class Study:
         description: what a reader of the numbers must know, from the pipeline file; may be empty.
         finished: when, as text.
         digest: of the plan, hex.
+        learners: names of the strategies -> what each is; a name of one's own is not its own explanation.
         classes: class names in sorted order, the positive one last.
         config_yaml: the pipeline file as it was run, secrets and paths masked.
         environment: versions, device, precision, threads, seed.
@@ -265,6 +266,7 @@ class Study:
     description: str
     finished: str
     digest: str
+    learners: Mapping[str, str]
     classes: tuple[str, ...]
     cohort: Cohort
     audit: tuple[AuditCheck, ...]

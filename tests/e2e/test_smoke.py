@@ -12,6 +12,11 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
+from medtrimix.pipeline.machine import resolve
+from medtrimix.pipeline.study import ComputeOptions
+
 from .conftest import REPO, SMOKE, Ran, done_markers, environment, medtrimix, results
 
 
@@ -105,6 +110,23 @@ def test_a_lost_output_is_made_again_and_is_the_same(smoke: Ran, tmp_path: Path)
     lost.unlink()
     assert medtrimix("run", SMOKE, workspace=workspace).code == 0
     assert lost.read_bytes() == expected
+
+
+def test_the_number_of_workers_changes_no_bit(smoke: Ran, tmp_path: Path) -> None:
+    """Nor does it change the threads of each, on which sums depend in their last bits."""
+    shutil.copy(smoke.workspace.parent / "site.secret", tmp_path)
+    other = 1 if resolve(ComputeOptions()).workers > 1 else 2
+    ran = medtrimix("run", SMOKE, "--set", f"compute.workers={other}", workspace=tmp_path / "workspace")
+    assert ran.code == 0, ran.output
+    encoders = sorted((smoke.workspace / "steps" / "pretrain").glob("*/encoder.safetensors"))
+    cells = sorted((smoke.workspace / "steps" / "learn").glob("*/test.npz"))
+    assert (len(encoders), len(cells)) == (2, 16)
+    for path in encoders:
+        assert (ran.workspace / path.relative_to(smoke.workspace)).read_bytes() == path.read_bytes()
+    for path in cells:
+        said, again = np.load(path), np.load(ran.workspace / path.relative_to(smoke.workspace))
+        for name in said.files:
+            np.testing.assert_array_equal(again[name], said[name])
 
 
 def test_the_report_asks_for_nothing_outside(smoke: Ran) -> None:

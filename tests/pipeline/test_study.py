@@ -86,6 +86,8 @@ def test_check_exits_with_2_and_no_traceback(tmp_path: Path) -> None:
         "learn.label_budgets=[0.1, 0.1]",
         "learn.label_budgets=[]",
         "learn.strategies=[linear, linear]",
+        "learn.strategies={}",
+        "learn.strategies={a/b: linear}",
         "pretrain.arms={}",
         "name=a/b",
         "split.val=1",
@@ -94,6 +96,35 @@ def test_check_exits_with_2_and_no_traceback(tmp_path: Path) -> None:
 def test_what_makes_no_study_is_refused(override: str) -> None:
     with pytest.raises(ConfigError):
         load_study(PIPELINES[-1], overrides=(override,))
+
+
+def test_a_strategy_can_take_part_twice_under_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MEDTRIMIX_SECRET_FILE", str(tmp_path / "secret"))
+    smoke = next(path for path in PIPELINES if path.stem == "smoke")
+    named = "learn.strategies={full: finetune, head: {strategy: finetune, train: head}}"
+    study = load_study(smoke, overrides=(named,))
+    plan = make_plan(study, machine=resolve(study.compute), workspace=tmp_path)
+    tasks = {name: [t for t in plan.of_step("learn") if t.labels["strategy"] == name] for name in ("full", "head")}
+    assert len(tasks["full"]) == len(tasks["head"]) == 2 * 2 * 2
+    assert len({task.key for both in tasks.values() for task in both}) == 16
+    plain = make_plan(
+        load_study(smoke, overrides=("learn.strategies=[finetune]",)),
+        machine=resolve(study.compute),
+        workspace=tmp_path,
+    )
+    assert {t.key for t in plain.of_step("learn")} == {t.key for t in tasks["full"]}, "a name is no option"
+
+
+def test_mistakes_in_named_strategies_are_named_in_their_place() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_study(
+            PIPELINES[-1],
+            overrides=("learn.strategies={a: {strategy: finetune, trian: head}, b: {train: head}, c: nothing}",),
+        )
+    messages = {problem.key: problem.message for problem in caught.value.problems}
+    assert "did you mean 'train'" in messages["learn.strategies.a.trian"]
+    assert "strategy" in messages["learn.strategies.b"]
+    assert "'finetune'" in messages["learn.strategies.c.strategy"]
 
 
 def test_pretrainings_and_label_seeds_make_cells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ def make_study(*, draws: int = 400, label_seeds: int = 3, n_test: int = 400) -> 
         description="Made-up numbers; see <the warning>.",
         finished="2026-01-05 14:03 UTC",
         digest="5f2c" * 16,
+        learners={"linear": "linear", "finetune": "finetune"},
         classes=("normal", "opacity"),
         cohort=Cohort(
             source="phantom",
