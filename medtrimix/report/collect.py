@@ -146,6 +146,7 @@ class _Collector:
             pretrain_seed=_pretrain_seed(task),
             label_seed=int(task.labels["label_seed"]),
             n_labels=learned["n_labels"],
+            n_labelled_patients=learned["n_labelled_patients"],
             n_test=metrics["auc"].n,
             n_patients=metrics["auc"].n_patients,
             metrics=metrics,

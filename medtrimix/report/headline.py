@@ -14,6 +14,9 @@ from medtrimix.report.study import LabelsNeeded, Study
 from medtrimix.report.summary import SummaryRow, cells_of, control, paired, summarise
 from medtrimix.report.wording import count, interval, labels_needed, learner_title, signed_interval
 
+UNKNOWN_PATIENTS = "MedMNIST file"
+"""The kind of source that has no patient numbers: each image counts as a patient of its own."""
+
 
 @dataclass(frozen=True)
 class Headline:
@@ -36,7 +39,7 @@ def headline(study: Study) -> Headline:
     ours = rows[study.arms[0], study.strategies[0]]
     share = f"{ours.budget} of the training set" if ours.budget.endswith("%") else ours.budget
     answer = (
-        f"With {count(ours.n_labels, 'labelled image')} ({share}), {_named(ours)} reaches an AUC of "
+        f"With {_labelled(study, ours)} ({share}), {_named(ours)} reaches an AUC of "
         f"{interval(ours.metrics['auc'])}"
     )
     theirs = rows.get(control(study) or ("", ""))
@@ -44,6 +47,16 @@ def headline(study: Study) -> Headline:
     if theirs is not None:
         answer += f"; {_named(theirs)} {_needs(needed) if needed else _reaches(theirs)}"
     return Headline(answer + ".", _verdict(study, ours, theirs), _cannot_say(study, ours, needed))
+
+
+def _labelled(study: Study, row: SummaryRow) -> str:
+    """Of how many patients somebody has to look at images, where the source tells them apart."""
+    images = count(row.n_labels, f"labelled {study.cohort.unit}")
+    if study.cohort.source == UNKNOWN_PATIENTS:
+        return images
+    cells = cells_of(study, arm=row.arm, strategy=row.strategy, budget=row.budget)
+    fewest, most = row.n_labelled_patients, max(cell.n_labelled_patients for cell in cells)
+    return f"{images} of {count(most, 'patient') if fewest == most else f'{fewest:,} to {most:,} patients'}"
 
 
 def _named(row: SummaryRow) -> str:
@@ -93,7 +106,7 @@ def _cannot_say(study: Study, ours: SummaryRow, needed: LabelsNeeded | None) -> 
     if study.cohort.source == "phantom":
         found.append("Anything about patients: the images are simulated.")
     found.append(f"Another hospital, scanner or time: all numbers come from {test} of one data set.")
-    if study.cohort.source == "MedMNIST file":
+    if study.cohort.source == UNKNOWN_PATIENTS:
         found.append("What images of one patient do to the intervals: the file has no patient numbers.")
     if ours.pretrain_seeds == 1:
         found.append("Whether another pretraining of the same kind would come out the same: there was one of each arm.")

@@ -31,6 +31,7 @@ class CellRow:
         pretrain_seed: which of the arm's pretrainings.
         label_seed: which draw of the labelled subset.
         n_labels: labelled training images.
+        n_labelled_patients: patients that they are of.
         n_test: test images.
         n_patients: test patients.
         metrics: name -> value with its interval.
@@ -46,6 +47,7 @@ class CellRow:
     pretrain_seed: int
     label_seed: int
     n_labels: int
+    n_labelled_patients: int
     n_test: int
     n_patients: int
     metrics: Mapping[str, Estimate]

@@ -28,6 +28,7 @@ class SummaryRow:
         metrics: name -> mean with its interval over test patients and, with several, pretrainings.
         sd: name -> standard deviation over the cells, NaN for a single one.
         n_labels: smallest number of labelled images among the seeds (rounding may differ by one).
+        n_labelled_patients: smallest number of patients that they are of.
         pretrain_seeds, label_seeds: numbers of them averaged over.
     """
 
@@ -37,6 +38,7 @@ class SummaryRow:
     budget: str
     fraction: float
     n_labels: int
+    n_labelled_patients: int
     n_test: int
     n_patients: int
     pretrain_seeds: int
@@ -262,6 +264,7 @@ def _summary(cells: list[CellRow]) -> SummaryRow:
         budget=first.budget,
         fraction=first.fraction,
         n_labels=min(cell.n_labels for cell in cells),
+        n_labelled_patients=min(cell.n_labelled_patients for cell in cells),
         n_test=first.n_test,
         n_patients=first.n_patients,
         pretrain_seeds=pretrain_seeds,

@@ -23,6 +23,7 @@ _CELL_KEYS = (
     "pretrain_seed",
     "label_seed",
     "n_labels",
+    "n_labelled_patients",
     "n_test",
     "n_patients",
 )
@@ -33,6 +34,7 @@ _SUMMARY_KEYS = (
     "budget",
     "fraction",
     "n_labels",
+    "n_labelled_patients",
     "n_test",
     "n_patients",
     "pretrain_seeds",

@@ -123,8 +123,12 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
                 sample_N=index["sample_id"].to_numpy(dtype=str)[rows],
             )
     fraction = len(row_N) / len(row_of_side["train"])
-    numbers = {"n_labels": len(row_N), "label_fraction": fraction, "n_validation": len(row_of_side["val"])}
-    context.recorder.metrics.update(numbers)
+    context.recorder.metrics.update(
+        n_labels=len(row_N),
+        n_labelled_patients=int(index["patient_id"].iloc[row_N].nunique()),
+        label_fraction=fraction,
+        n_validation=len(row_of_side["val"]),
+    )
 
 
 def _features(inputs: Inputs) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]:

@@ -76,6 +76,7 @@ def make_study(*, draws: int = 400, label_seeds: int = 3, n_test: int = 400) -> 
                             pretrain_seed=0,
                             label_seed=label_seed,
                             n_labels=n_labels,
+                            n_labelled_patients=n_labels - n_labels // 10 - label_seed % 2,
                             n_test=n_test,
                             n_patients=patients,
                             metrics={

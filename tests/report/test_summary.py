@@ -14,7 +14,7 @@ from medtrimix.metrics.bootstrap import Estimate
 from medtrimix.metrics.interval import metric_estimate
 from medtrimix.metrics.multiplicity import holm
 from medtrimix.report.efficiency import efficiencies
-from medtrimix.report.headline import headline
+from medtrimix.report.headline import UNKNOWN_PATIENTS, headline
 from medtrimix.report.study import Study
 from medtrimix.report.summary import differences, majority_accuracy, summarise, summary_table
 from medtrimix.report.wording import arm_title, count, interval, labels_needed, number, p_in_words, signed_interval
@@ -126,7 +126,7 @@ def test_the_headline_names_smallest_budget_reference_and_what_the_control_needs
         one for one in efficiencies(study) if (one.arm, one.strategy, one.budget) == ("trimix", "linear", "1%")
     )
     assert found.answer == (
-        f"With 10 labelled images (1% of the training set), TriMix (linear probe) reaches an AUC of "
+        f"With 10 labelled images of 8 to 9 patients (1% of the training set), TriMix (linear probe) reaches an AUC of "
         f"{interval(rows['trimix', 'linear'].metrics['auc'])}; the same network from scratch (finetuned) "
         f"needs {labels_needed(needed.needed)} for that."
     )
@@ -141,6 +141,15 @@ def test_the_headline_does_not_follow_the_best_number(study: Study) -> None:
     assert "the same network from scratch (linear probe)" in headline(worst_first).answer
     assert "TriMix (linear probe) reaches that with no more labels" in headline(worst_first).answer
     assert "disadvantage" in headline(worst_first).verdict
+
+
+def test_patients_with_labels_are_told_only_where_they_are_known(study: Study) -> None:
+    once = dataclasses.replace(study, cells=tuple(cell for cell in study.cells if cell.label_seed == 0))
+    assert headline(once).answer.startswith("With 10 labelled images of 9 patients (1%")
+    unknown = dataclasses.replace(study, cohort=dataclasses.replace(study.cohort, source=UNKNOWN_PATIENTS))
+    assert headline(unknown).answer.startswith("With 10 labelled images (1%")
+    volumes = dataclasses.replace(once, cohort=dataclasses.replace(study.cohort, unit="volume"))
+    assert headline(volumes).answer.startswith("With 10 labelled volumes of 9 patients (1%")
 
 
 def test_an_auc_that_the_control_never_reaches_is_said_to_be(study: Study) -> None:

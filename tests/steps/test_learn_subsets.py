@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +96,24 @@ def test_subsets_are_nested_stratified_and_inside_train(seed: int, small: float,
         assert [taken.count(label) for label in ("no", "yes")] == [
             max(1, int(np.floor(budget * available + 0.5))) for available in (20, 10)
         ]
+
+
+def test_the_patients_behind_the_labels_are_counted(tmp_path: Path) -> None:
+    rows = tuple(replace(row, patient=f"p{number // 2:02}") for number, row in enumerate(ROWS))
+    inputs = learn.Inputs(
+        ingest=write_store(tmp_path / "ingest", rows),
+        split=write_split(tmp_path / "split", rows),
+        pretrain=write_arm(tmp_path),
+        embed=write_features(tmp_path / "embed", rows, arm=0),
+    )
+    config = learn.Config(
+        strategy=LinearOptions(),
+        augment=AugmentOptions(preset="light"),
+        budget=1.0,
+        label_seed=0,
+        seed=1,
+        numerics=Numerics(device="cpu", precision="fp32"),
+    )
+    given = context(tmp_path / "out", workers=1)
+    learn.run(config, inputs=inputs, out=tmp_path / "out", context=given)
+    assert (given.recorder.metrics["n_labels"], given.recorder.metrics["n_labelled_patients"]) == (30, 15)
