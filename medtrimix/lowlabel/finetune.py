@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from medtrimix.lowlabel.batches import LabelledImages
-from medtrimix.lowlabel.classifier import Classifier, predict
-from medtrimix.lowlabel.loop import StepLoss, train_network
+from medtrimix.lowlabel.classifier import Classifier
+from medtrimix.lowlabel.loop import StepLoss
 from medtrimix.lowlabel.options import FinetuneOptions
-from medtrimix.lowlabel.task import Hooks, Task
-
-__all__ = ["Classifier", "Supervised", "finetune", "predict"]
+from medtrimix.lowlabel.task import Task
 
 
 class Supervised:
@@ -30,8 +26,3 @@ class Supervised:
 
     def after_step(self, step: int) -> None:
         """Nothing."""
-
-
-def finetune(task: Task, *, options: FinetuneOptions, hooks: Hooks) -> Classifier:
-    """The trained classifier; see `train_network`."""
-    return train_network(task, options=options, hooks=hooks, objective=partial(Supervised, task=task, options=options))

@@ -11,18 +11,16 @@ three pass together, at the price of half as much work again, and the statistics
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 
 from medtrimix.losses.pseudo_labels import pseudo_label_loss
 from medtrimix.lowlabel.average import Average
 from medtrimix.lowlabel.batches import LabelledImages, UnlabelledImages
 from medtrimix.lowlabel.classifier import Classifier
-from medtrimix.lowlabel.loop import StepLoss, train_network
+from medtrimix.lowlabel.loop import StepLoss
 from medtrimix.lowlabel.pseudo_labels import AlignedPredictions, CurriculumThresholds, OneThreshold, Thresholds
 from medtrimix.lowlabel.semi_options import ConfidenceOptions, FixMatchOptions, FlexMatchOptions
-from medtrimix.lowlabel.task import Hooks, Task
+from medtrimix.lowlabel.task import Task
 from medtrimix.nets.batchnorm import running_statistics_kept
 
 
@@ -75,21 +73,14 @@ class FixMatch:
         self._average.follow_statistics(self._classifier, step=step)
 
 
-def fixmatch(task: Task, *, options: FixMatchOptions, hooks: Hooks) -> Classifier:
-    """The trained average; see `train_network`."""
+def fixmatch(classifier: Classifier, *, task: Task, options: FixMatchOptions) -> FixMatch:
+    """One threshold for all classes."""
     unlabelled, thresholds = UnlabelledImages(task, options=options), OneThreshold(options.threshold)
-    objective = partial(FixMatch, task=task, options=options, unlabelled=unlabelled, thresholds=thresholds)
-    return train_network(task, options=options, hooks=hooks, objective=objective)
+    return FixMatch(classifier, task=task, options=options, unlabelled=unlabelled, thresholds=thresholds)
 
 
-def flexmatch(task: Task, *, options: FlexMatchOptions, hooks: Hooks) -> Classifier:
-    """The trained average; see `train_network`."""
-
-    def objective(classifier: Classifier) -> FixMatch:
-        unlabelled = UnlabelledImages(task, options=options)
-        thresholds = CurriculumThresholds(
-            options.threshold, images=len(unlabelled), task=task, device=classifier.head.weight.device
-        )
-        return FixMatch(classifier, task=task, options=options, unlabelled=unlabelled, thresholds=thresholds)
-
-    return train_network(task, options=options, hooks=hooks, objective=objective)
+def flexmatch(classifier: Classifier, *, task: Task, options: FlexMatchOptions) -> FixMatch:
+    """A threshold for each class."""
+    unlabelled, device = UnlabelledImages(task, options=options), classifier.head.weight.device
+    thresholds = CurriculumThresholds(options.threshold, images=len(unlabelled), task=task, device=device)
+    return FixMatch(classifier, task=task, options=options, unlabelled=unlabelled, thresholds=thresholds)

@@ -9,18 +9,16 @@ those of both: what a pseudo label is made from and what is learnt from it are o
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 
 from medtrimix.losses.pseudo_labels import is_confident, pseudo_label_loss
 from medtrimix.lowlabel.batches import LabelledImages, UnlabelledImages
 from medtrimix.lowlabel.classifier import Classifier
-from medtrimix.lowlabel.loop import StepLoss, train_network
+from medtrimix.lowlabel.loop import StepLoss
 from medtrimix.lowlabel.pseudo_labels import AlignedPredictions
 from medtrimix.lowlabel.schedule import linear_rise
 from medtrimix.lowlabel.semi_options import PseudoLabelOptions
-from medtrimix.lowlabel.task import Hooks, Task
+from medtrimix.lowlabel.task import Task
 
 
 class PseudoLabel:
@@ -54,9 +52,3 @@ class PseudoLabel:
 
     def after_step(self, step: int) -> None:
         """Nothing."""
-
-
-def pseudo_label(task: Task, *, options: PseudoLabelOptions, hooks: Hooks) -> Classifier:
-    """The trained classifier; see `train_network`."""
-    objective = partial(PseudoLabel, task=task, options=options)
-    return train_network(task, options=options, hooks=hooks, objective=objective)

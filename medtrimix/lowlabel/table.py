@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from medtrimix.errors import Interrupted
+from medtrimix.lowlabel.network_options import NetworkOptions
 from medtrimix.lowlabel.options import AnyOptions, FinetuneOptions, KNNOptions, LinearOptions
 from medtrimix.lowlabel.semi_options import (
     FixMatchOptions,
@@ -18,10 +20,6 @@ from medtrimix.lowlabel.semi_options import (
     PseudoLabelOptions,
 )
 from medtrimix.lowlabel.task import Hooks, Predict, Rows, Task
-
-if TYPE_CHECKING:
-    from medtrimix.lowlabel.classifier import Classifier
-
 
 Features: TypeAlias = npt.NDArray[np.floating]
 
@@ -47,26 +45,22 @@ class Learner(Protocol):
 
 def learn_linear(task: Task, *, options: LinearOptions, hooks: Hooks) -> Predict:
     """Logistic regression on the frozen features, over in a moment."""
-    from medtrimix.errors import Interrupted
     from medtrimix.lowlabel.linear import fit_linear
 
-    if hooks.should_stop():
-        raise Interrupted("The linear probe was stopped before its fit.")
-    return _on_features(task, partial(fit_linear, classes=task.answers, options=options))
+    return _on_features(task, partial(fit_linear, classes=task.answers, options=options), hooks=hooks)
 
 
 def learn_knn(task: Task, *, options: KNNOptions, hooks: Hooks) -> Predict:
     """The vote of the nearest labelled images, over in a moment."""
-    from medtrimix.errors import Interrupted
     from medtrimix.lowlabel.knn import fit_knn
 
-    if hooks.should_stop():
-        raise Interrupted("The nearest neighbours were stopped before they voted.")
-    return _on_features(task, partial(fit_knn, classes=task.answers, options=options))
+    return _on_features(task, partial(fit_knn, classes=task.answers, options=options), hooks=hooks)
 
 
-def _on_features(task: Task, fit: Callable[[Features, Rows], FeatureClassifier]) -> Predict:
+def _on_features(task: Task, fit: Callable[[Features, Rows], FeatureClassifier], *, hooks: Hooks) -> Predict:
     """The frozen features' classifier, or one for each of several findings."""
+    if hooks.should_stop():
+        raise Interrupted("A classifier of frozen features was stopped before its fit.")
     task.counts()
     features_NE, target_N = task.features(task.train.row_N), task.train.target_N
     if not task.several:
@@ -81,69 +75,29 @@ def _on_features(task: Task, fit: Callable[[Features, Rows], FeatureClassifier])
     return predict
 
 
-# Each of the following trains the network. They import it when called: torch takes seconds, and frozen features need
-# none.
+def learn_network(task: Task, *, options: NetworkOptions, hooks: Hooks) -> Predict:
+    """A training of the network, by the objective that goes with the options.
 
-
-def learn_finetune(task: Task, *, options: FinetuneOptions, hooks: Hooks) -> Predict:
-    """On the labelled images alone."""
-    from medtrimix.lowlabel.finetune import finetune
-
-    return _predicting(finetune(task, options=options, hooks=hooks), task=task)
-
-
-def learn_fixmatch(task: Task, *, options: FixMatchOptions, hooks: Hooks) -> Predict:
-    """Confident predictions as labels of strong views."""
-    from medtrimix.lowlabel.fixmatch import fixmatch
-
-    return _predicting(fixmatch(task, options=options, hooks=hooks), task=task)
-
-
-def learn_flexmatch(task: Task, *, options: FlexMatchOptions, hooks: Hooks) -> Predict:
-    """The same with a threshold for each class."""
-    from medtrimix.lowlabel.fixmatch import flexmatch
-
-    return _predicting(flexmatch(task, options=options, hooks=hooks), task=task)
-
-
-def learn_pseudo_label(task: Task, *, options: PseudoLabelOptions, hooks: Hooks) -> Predict:
-    """Its own predictions as labels."""
-    from medtrimix.lowlabel.pseudo_label import pseudo_label
-
-    return _predicting(pseudo_label(task, options=options, hooks=hooks), task=task)
-
-
-def learn_mean_teacher(task: Task, *, options: MeanTeacherOptions, hooks: Hooks) -> Predict:
-    """An average of itself as teacher."""
-    from medtrimix.lowlabel.mean_teacher import mean_teacher
-
-    return _predicting(mean_teacher(task, options=options, hooks=hooks), task=task)
-
-
-def learn_ict(task: Task, *, options: ICTOptions, hooks: Hooks) -> Predict:
-    """The same on mixtures."""
-    from medtrimix.lowlabel.ict import ict
-
-    return _predicting(ict(task, options=options, hooks=hooks), task=task)
-
-
-def _predicting(classifier: Classifier, *, task: Task) -> Predict:
+    Imports it when called: torch takes seconds, and frozen features need none.
+    """
     from medtrimix.lowlabel.classifier import predict
+    from medtrimix.lowlabel.objectives import train
 
+    classifier = train(task, options=options, hooks=hooks)
     return lambda rows: predict(classifier, rows, task=task)
 
 
 LEARNERS: dict[type[AnyOptions], Learner] = {
     KNNOptions: learn_knn,
     LinearOptions: learn_linear,
-    FinetuneOptions: learn_finetune,
-    FixMatchOptions: learn_fixmatch,
-    FlexMatchOptions: learn_flexmatch,
-    PseudoLabelOptions: learn_pseudo_label,
-    MeanTeacherOptions: learn_mean_teacher,
-    ICTOptions: learn_ict,
+    FinetuneOptions: learn_network,
+    FixMatchOptions: learn_network,
+    FlexMatchOptions: learn_network,
+    PseudoLabelOptions: learn_network,
+    MeanTeacherOptions: learn_network,
+    ICTOptions: learn_network,
 }
-"""A new learner: its options in `options.AnyOptions`, its file, and its line here."""
+"""A new learner: its options in `options.AnyOptions`, its file, and its line here; a network's in `objectives` too."""
 
 
 def learn(task: Task, *, options: AnyOptions, hooks: Hooks) -> Predict:

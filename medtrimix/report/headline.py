@@ -39,8 +39,7 @@ def headline(study: Study) -> Headline:
     ours = rows[study.arms[0], study.strategies[0]]
     share = f"{ours.budget} of the training set" if ours.budget.endswith("%") else ours.budget
     answer = (
-        f"With {_labelled(study, ours)} ({share}), {_named(ours)} reaches an AUC of "
-        f"{interval(ours.metrics['auc'])}"
+        f"With {_labelled(study, ours)} ({share}), {_named(ours)} reaches an AUC of {interval(ours.metrics['auc'])}"
     )
     theirs = rows.get(control(study) or ("", ""))
     needed = _needed(study, ours)

@@ -15,7 +15,8 @@ from .conftest import REPO, medtrimix
 SOURCES = {
     "phantom": "{source: phantom, image_size: [28, 28]}",
     "pneumoniamnist": "{source: '${MEDTRIMIX_DATA}/pneumoniamnist.npz', image_size: [28, 28]}",
-    "nih": "{source: '${MEDTRIMIX_DATA}/nih_cxr', labels: '${MEDTRIMIX_DATA}/nih_cxr/labels.csv', image_size: [28, 28]}",
+    "nih": "{source: '${MEDTRIMIX_DATA}/nih_cxr', labels: '${MEDTRIMIX_DATA}/nih_cxr/labels.csv', "
+    "image_size: [28, 28]}",
 }
 ARMS = {"trimix": "trimix", "byol": "byol", "scratch": "none"}
 STRATEGIES = tuple(options.model_fields["strategy"].default for options in LEARNERS)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from toys import TinyEncoder, augment, held_out, quiet, toy_task
 
 from medtrimix.errors import InputError, Interrupted, NumericalError
-from medtrimix.lowlabel.finetune import Classifier, finetune, predict
+from medtrimix.lowlabel.classifier import Classifier, predict
+from medtrimix.lowlabel.objectives import train
 from medtrimix.lowlabel.options import FinetuneOptions
 from medtrimix.lowlabel.schedule import planned_steps
 from medtrimix.lowlabel.task import Hooks, Rows, Task
@@ -36,7 +37,7 @@ def test_takes_exactly_the_planned_steps_with_the_views_of_each_step() -> None:
         seen.append((step, len(rows_B)))
         return augment(image_BCHW, step=step, rows_B=rows_B)
 
-    finetune(with_vision(toy_task(labels=24), augment=watched), options=SHORT, hooks=quiet())
+    train(with_vision(toy_task(labels=24), augment=watched), options=SHORT, hooks=quiet())
     assert seen == [(step, 8) for step in range(planned_steps(SHORT, labels=24))]
 
 
@@ -48,7 +49,7 @@ def test_trains_on_the_labelled_rows_alone() -> None:
         asked.update(rows_B.tolist())
         return augment(image_BCHW, step=step, rows_B=rows_B)
 
-    finetune(with_vision(task, augment=watched), options=SHORT, hooks=quiet())
+    train(with_vision(task, augment=watched), options=SHORT, hooks=quiet())
     assert asked == set(task.train.row_N.tolist())
 
 
@@ -58,7 +59,7 @@ def test_validation_is_looked_at_and_nothing_follows_from_it() -> None:
     upside_down = dataclasses.replace(task, val=dataclasses.replace(task.val, target_N=1 - task.val.target_N))
     often = SHORT.model_copy(update={"curve_points": 10})
     results = [
-        predict(finetune(case, options=options, hooks=quiet()), rows, task=case)
+        predict(train(case, options=options, hooks=quiet()), rows, task=case)
         for case, options in ((task, SHORT), (upside_down, SHORT), (task, often))
     ]
     np.testing.assert_array_equal(results[0], results[1])
@@ -68,7 +69,7 @@ def test_validation_is_looked_at_and_nothing_follows_from_it() -> None:
 def test_the_curve_is_recorded() -> None:
     curve: dict[int, Mapping[str, float]] = {}
     options = FinetuneOptions(min_steps=60, max_steps=60, curve_points=3, scratch_lr=1e-2, head_lr=1e-2)
-    finetune(toy_task(), options=options, hooks=Hooks(should_stop=lambda: False, record=curve.__setitem__))
+    train(toy_task(), options=options, hooks=Hooks(should_stop=lambda: False, record=curve.__setitem__))
     assert list(curve) == [20, 40, 60]
     assert set(curve[20]) == {"train_loss", "val_loss", "val_auc", "val_balanced_accuracy", "val_brier"}
     assert curve[60]["train_loss"] < curve[20]["train_loss"]
@@ -89,7 +90,7 @@ def test_a_pretrained_encoder_has_a_learning_rate_of_its_own(pretrained: bool, r
     options = FinetuneOptions(
         min_steps=1, max_steps=1, warmup=0, weight_decay=0, encoder_lr=0.002, scratch_lr=0.05, head_lr=0.01
     )
-    trained = finetune(toy_task(encoder=encoder, pretrained=pretrained), options=options, hooks=quiet())
+    trained = train(toy_task(encoder=encoder, pretrained=pretrained), options=options, hooks=quiet())
     assert isinstance(trained.encoder, TinyEncoder)
     moved = (trained.encoder.net[0].weight - start.net[0].weight).abs().max()
     assert float(moved.detach()) == pytest.approx(rate, rel=0.01)
@@ -104,7 +105,7 @@ def test_balanced_classes_raise_the_rare_class() -> None:
     rows, _ = held_out(task)
     plain, balanced = (
         predict(
-            finetune(skewed, options=SHORT.model_copy(update={"class_weight": weight}), hooks=quiet()),
+            train(skewed, options=SHORT.model_copy(update={"class_weight": weight}), hooks=quiet()),
             rows,
             task=task,
         )[:, 1].mean()
@@ -117,12 +118,12 @@ def test_the_callers_random_numbers_are_left_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    finetune(toy_task(), options=SHORT, hooks=quiet())
+    train(toy_task(), options=SHORT, hooks=quiet())
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_seeds_give_different_classifiers_and_random_encoders() -> None:
-    weights = [first_weights(finetune(toy_task(seed=seed), options=SHORT, hooks=quiet())) for seed in (0, 1)]
+    weights = [first_weights(train(toy_task(seed=seed), options=SHORT, hooks=quiet())) for seed in (0, 1)]
     assert not torch.equal(*weights)
 
 
@@ -145,7 +146,7 @@ def test_a_stop_is_heard_at_the_next_step() -> None:
         return asked == 3
 
     with pytest.raises(Interrupted, match="step 2 of 10"):
-        finetune(toy_task(), options=SHORT, hooks=quiet(should_stop=third_time))
+        train(toy_task(), options=SHORT, hooks=quiet(should_stop=third_time))
 
 
 def test_a_loss_that_is_no_number_is_an_error() -> None:
@@ -154,11 +155,11 @@ def test_a_loss_that_is_no_number_is_an_error() -> None:
 
     broken = with_vision(toy_task(), augment=overflowing)
     with pytest.raises(NumericalError, match="not finite at step"):
-        finetune(broken, options=SHORT, hooks=quiet())
+        train(broken, options=SHORT, hooks=quiet())
 
 
 def test_a_missing_class_is_refused_before_anything_is_trained() -> None:
     task = toy_task()
     single = dataclasses.replace(task, train=dataclasses.replace(task.train, target_N=task.train.target_N * 0))
     with pytest.raises(InputError, match="24, 0 of the 2 classes"):
-        finetune(single, options=SHORT, hooks=quiet())
+        train(single, options=SHORT, hooks=quiet())

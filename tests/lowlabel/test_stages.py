@@ -12,8 +12,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from toys import held_out, quiet, toy_task
 
 from medtrimix.lowlabel.classifier import Classifier, predict
-from medtrimix.lowlabel.finetune import finetune
 from medtrimix.lowlabel.network_options import NetworkOptions
+from medtrimix.lowlabel.objectives import train
 from medtrimix.lowlabel.options import FinetuneOptions
 from medtrimix.lowlabel.stages import LowRank, merge_updates, parameter_groups, prepare, stage_of
 from medtrimix.nets.encoder import Encoder, build_encoder
@@ -154,13 +154,13 @@ def test_finetuning_learns_whatever_is_trained_and_gives_a_plain_network(change:
     task = toy_task(encoder=encoder_for_toys, pretrained=True)
     rows, _ = held_out(task)
     options = FinetuneOptions.model_validate({**STEPS, **change})
-    trained = finetune(task, options=options, hooks=quiet())
+    trained = train(task, options=options, hooks=quiet())
     assert (
         trained.state_dict().keys()
         == Classifier(encoder_for_toys(), dim=trained.encoder.dim, answers=2).state_dict().keys()
     )
     assert np.isfinite(predict(trained, rows, task=task)).all()
-    full = finetune(task, options=FinetuneOptions.model_validate(STEPS), hooks=quiet())
+    full = train(task, options=FinetuneOptions.model_validate(STEPS), hooks=quiet())
     assert not torch.equal(next(full.parameters()), next(trained.parameters()))
 
 
