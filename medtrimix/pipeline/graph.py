@@ -24,6 +24,7 @@ class Task:
         after: names of the tasks that must be done before.
         key: digest of step, code, configuration and the keys of its inputs.
         labels: arm, strategy, budget and the like, where they apply.
+        needs: the tasks of its inputs that other tasks make.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Task:
     after: tuple[str, ...]
     key: str
     labels: Mapping[str, str | int] = field(default_factory=dict)
+    needs: Mapping[str, Task] = field(default_factory=dict, repr=False, compare=False)
 
 
 class Builder:
@@ -80,6 +82,7 @@ class Builder:
             after=tuple(task.name for task in (*needs.values(), *([gate] if gate else []))),
             key=key,
             labels=labels,
+            needs=upstream,
         )
         assert task.name not in self.tasks, task.name
         self.tasks[task.name] = task

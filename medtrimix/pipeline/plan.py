@@ -17,7 +17,7 @@ from medtrimix.pipeline.data_tasks import add_duplicates, add_ingest, add_pool
 from medtrimix.pipeline.graph import Builder, Task
 from medtrimix.pipeline.machine import Machine
 from medtrimix.pipeline.study import ComputeOptions, PretrainOptions, Study
-from medtrimix.steps import audit, embed, evaluate, learn, pretrain, split
+from medtrimix.steps import audit, embed, evaluate, explain, learn, pretrain, split
 from medtrimix.steps.numerics import Numerics
 
 
@@ -97,6 +97,8 @@ def make_plan(study: Study, *, machine: Machine, workspace: Path) -> Plan:
         if any(isinstance(strategy, FROZEN) for strategy in study.learn.learners.values())
     }
     _add_cells(builder, study, upstream=both, encoders=encoders, features=features, numerics=numerics)
+    if study.report.examples:
+        _add_explanations(builder, study)
     tasks = tuple(builder.tasks.values())
     return Plan(
         study=study,
@@ -109,6 +111,30 @@ def make_plan(study: Study, *, machine: Machine, workspace: Path) -> Plan:
             }
         ),
     )
+
+
+def _add_explanations(builder: Builder, study: Study) -> None:
+    """Of the cell that the report's answer is of: first arm, first learner, fewest labels, first repetition.
+
+    How a share of the images compares with a number of each class is only known when they are there: then both.
+    """
+    budgets = study.learn.label_budgets
+    shares = [budget for budget in budgets if isinstance(budget, float)]
+    numbers = [budget for budget in budgets if isinstance(budget, int)]
+    fewest = [budget_name(min(same_kind)) for same_kind in (shares, numbers) if same_kind]
+    first = {"arm": next(iter(study.pretrain.arms)), "strategy": next(iter(study.learn.learners)), "label_seed": 0}
+    for task in list(builder.tasks.values()):
+        labels = task.labels
+        if task.step != "learn" or labels["budget"] not in fewest or labels.get("pretrain_seed", 0) != 0:
+            continue
+        if all(labels[name] == value for name, value in first.items()):
+            assert isinstance(task.config, learn.Config)
+            builder.add(
+                "explain",
+                config=explain.Config(cell=task.config),
+                labels=labels,
+                upstream={**task.needs, "learn": task},
+            )
 
 
 def _draws(study: Study) -> tuple[audit.Draw, ...]:

@@ -37,7 +37,7 @@ from medtrimix.report.study import (
     ViewSheet,
 )
 from medtrimix.report.wording import count
-from medtrimix.steps import audit, embed, evaluate, ingest, learn, pretrain, split
+from medtrimix.steps import audit, embed, evaluate, explain, ingest, learn, pretrain, split
 from medtrimix.steps.context import CURVES, RECORD, read_warning
 from medtrimix.training.health import UNTRAINED, WATCHED
 
@@ -181,14 +181,8 @@ class _Collector:
 
     def _examples(self) -> tuple[Examples, ...]:
         """What the learner of the opening sentence says about val, in its first repetition."""
-        tasks = {
-            (task.labels["arm"], task.labels["strategy"], task.labels["budget"]): task
-            for task in reversed(self._plan.of_step("evaluate"))
-        }
-        options = self._plan.study
-        first = next(iter(options.pretrain.arms)), next(iter(options.learn.learners))
-        smallest = min((task for key, task in tasks.items() if key[:2] == first), key=self._n_labels)
-        return examples(learn.load_predictions(self._learn_folder(smallest), side="val"), store=self._store)
+        fewest = min(self._plan.of_step("explain"), key=self._n_labels)
+        return examples(explain.load_explained(self._folder(fewest)), store=self._store)
 
     def _n_labels(self, task: Task) -> int:
         return int(read_json(self._learn_folder(task) / RECORD)["metrics"]["n_labels"])

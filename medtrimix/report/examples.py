@@ -6,6 +6,8 @@ nothing but the pixels, the classes and the probability is shown.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
@@ -13,50 +15,32 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from medtrimix.data.store import ArrayStore
-from medtrimix.report.study import Examples, Floats, Pixels, Study
+from medtrimix.metrics.examples import NUMBER
+from medtrimix.report.study import Examples, Pixels, Study
 from medtrimix.report.style import SETTINGS, WIDTH, new_figure
 from medtrimix.report.wording import number
-from medtrimix.steps.learn import Predictions
+from medtrimix.steps.explain import Explained
 
-NUMBER = 8
-"""Pictures of each kind."""
 _LARGEST = 96
 _TITLES = {
     "right": "called right, most confident of each class",
     "wrong": "called wrong, most confident first",
     "uncertain": "uncertain, closest call first",
 }
+_FAINTEST = 0.1
+"""Of a map whose values are all smaller, nothing is made to look like evidence."""
 _GOOD, _BAD = "#007a55", "#c23b00"
 
 
-def examples(said: Predictions, *, store: ArrayStore) -> tuple[Examples, ...]:
-    """One for each kind that there is, of what a learner said about images of `store`."""
-    row_of = {name: row for row, name in enumerate(store.columns("sample_id")["sample_id"])}
-    found = []
-    for kind, chosen in choose(said.probability_NK, said.target_N).items():
-        rows = np.array([row_of[name] for name in said.sample_N[chosen]], dtype=np.int64)
-        found.append(Examples(kind, small(store.images(rows)), said.probability_NK[chosen], said.target_N[chosen]))
-    return tuple(shown for shown in found if len(shown.target_B))
-
-
-def choose(probability_NK: Floats, target_N: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.int64]]:
-    """Kind -> positions of at most `NUMBER` images; none is of two kinds."""
-    confidence_N = probability_NK.max(axis=1)
-    right_N = probability_NK.argmax(axis=1) == target_N
-    best_two_N2 = np.sort(probability_NK, axis=1)[:, -2:]
-    uncertain = np.argsort(best_two_N2[:, 1] - best_two_N2[:, 0], kind="stable")[: min(NUMBER, len(target_N) // 3)]
-    left_N = np.ones(len(target_N), dtype=bool)
-    left_N[uncertain] = False
-    confident = np.argsort(-confidence_N, kind="stable")
-    right = confident[(right_N & left_N)[confident]]
-    classes = probability_NK.shape[1]
-    share = max(1, NUMBER // classes)
-    of_each = [right[target_N[right] == k][:share] for k in range(classes)]
-    return {
-        "right": np.concatenate(of_each)[:NUMBER],
-        "wrong": confident[(~right_N & left_N)[confident]][:NUMBER],
-        "uncertain": uncertain,
-    }
+def examples(found: Explained, *, store: ArrayStore) -> tuple[Examples, ...]:
+    """One for each kind that there is, with pictures from `store`."""
+    shown = []
+    for kind in dict.fromkeys(found.kind_B.tolist()):
+        own_B = found.kind_B == kind
+        pixels_BCHW = small(store.images(found.row_B[own_B]))
+        parts = (part[own_B] for part in (found.probability_BK, found.target_B, found.evidence_BYX))
+        shown.append(Examples(kind, pixels_BCHW, *parts))
+    return tuple(shown)
 
 
 def small(image_BCHW: npt.NDArray[np.generic]) -> Pixels:
@@ -74,6 +58,15 @@ def small(image_BCHW: npt.NDArray[np.generic]) -> Pixels:
 
 def example_sheet(study: Study) -> Figure | None:
     """A row per kind; None without any picture."""
+    return _sheet(study, _picture)
+
+
+def saliency_sheet(study: Study) -> Figure | None:
+    """The same pictures in the same places, with what each answer rests on; None without any picture."""
+    return _sheet(study, _evidence)
+
+
+def _sheet(study: Study, draw: Callable[..., None]) -> Figure | None:
     shown = [found for found in study.examples if len(found.target_B)]
     if not shown:
         return None
@@ -84,7 +77,7 @@ def example_sheet(study: Study) -> Figure | None:
             for place, panel in enumerate(own):
                 panel.set_axis_off()
                 if place < len(found.target_B):
-                    _picture(panel, found, place, classes=study.classes)
+                    draw(panel, found, place, classes=study.classes)
             own[0].set_title(" ", pad=16)  # room above
             title = own[0].annotate(
                 _TITLES[found.kind], (0, 1), (0, 17), xycoords="axes fraction", textcoords="offset points"
@@ -93,24 +86,41 @@ def example_sheet(study: Study) -> Figure | None:
     return figure
 
 
+def _evidence(panel: Axes, found: Examples, place: int, *, classes: tuple[str, ...]) -> None:
+    """The picture, faint, under its map: red where covering takes from the answer, blue where it adds."""
+    height, width = found.pixels_BCHW.shape[2:]
+    grey_HW = found.pixels_BCHW[place].mean(axis=0)
+    evidence_YX = found.evidence_BYX[place]
+    largest = max(float(np.abs(evidence_YX).max()), _FAINTEST)
+    panel.imshow(grey_HW, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    panel.imshow(
+        evidence_YX,
+        cmap="RdBu_r",
+        vmin=-largest,
+        vmax=largest,
+        alpha=np.abs(evidence_YX) / largest * 0.7,
+        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+        interpolation="nearest",
+    )
+    called = int(found.probability_BK[place].argmax())
+    _label(panel, f"is {_short(classes[int(found.target_B[place])])}", above=True)
+    peak = float(evidence_YX.flat[np.abs(evidence_YX).argmax()])
+    _label(panel, f"{_short(classes[called])}: {peak:+.1f}", above=False)
+
+
 def _picture(panel: Axes, found: Examples, place: int, *, classes: tuple[str, ...]) -> None:
     pixels_HWC = np.moveaxis(found.pixels_BCHW[place], 0, -1)
     panel.imshow(np.broadcast_to(pixels_HWC, (*pixels_HWC.shape[:2], 3)), interpolation="nearest", vmin=0, vmax=255)
     called = int(found.probability_BK[place].argmax())
     truth = int(found.target_B[place])
-    panel.text(
-        0.5,
-        -0.04,
-        f"called {_short(classes[called])}, {number(float(found.probability_BK[place, called]))}",
-        transform=panel.transAxes,
-        ha="center",
-        va="top",
-        fontsize=7,
-        color=_GOOD if called == truth else _BAD,
-    )
-    panel.text(
-        0.5, 1.03, f"is {_short(classes[truth])}", transform=panel.transAxes, ha="center", va="bottom", fontsize=7
-    )
+    said = f"called {_short(classes[called])}, {number(float(found.probability_BK[place, called]))}"
+    _label(panel, said, above=False, colour=_GOOD if called == truth else _BAD)
+    _label(panel, f"is {_short(classes[truth])}", above=True)
+
+
+def _label(panel: Axes, text: str, *, above: bool, colour: str = "black") -> None:
+    y, side = (1.03, "bottom") if above else (-0.04, "top")
+    panel.text(0.5, y, text, transform=panel.transAxes, ha="center", va=side, fontsize=7, color=colour)
 
 
 def _short(name: str) -> str:

@@ -226,12 +226,14 @@ class Examples:
         pixels_BCHW: the pictures, small; of volumes the middle slice.
         probability_BK: of each class.
         target_B: class numbers.
+        evidence_BYX: a coarse map of what the answer rests on, see `steps.explain.Explained`.
     """
 
     kind: str
     pixels_BCHW: Pixels
     probability_BK: Floats
     target_B: npt.NDArray[np.int64]
+    evidence_BYX: Floats
 
 
 @dataclass(frozen=True)

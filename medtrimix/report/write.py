@@ -11,7 +11,7 @@ from medtrimix.report.calibration import calibration
 from medtrimix.report.curves import learning_curves
 from medtrimix.report.efficiency_figure import label_efficiency
 from medtrimix.report.embedding import embedding_maps
-from medtrimix.report.examples import example_sheet
+from medtrimix.report.examples import example_sheet, saliency_sheet
 from medtrimix.report.flow import flow_diagram, flow_in_words
 from medtrimix.report.headline import headline
 from medtrimix.report.html import Picture, embed
@@ -23,7 +23,7 @@ from medtrimix.report.study import Study
 from medtrimix.report.style import save
 from medtrimix.report.tables import write_csv, write_results
 
-_PIXELS = ("views", "examples", "embedding")
+_PIXELS = ("views", "examples", "saliency", "embedding")
 """Embedded as PNG: pictures stay pixels, and a cloud of points as SVG is ten times as large."""
 
 
@@ -79,6 +79,7 @@ def _pictures(study: Study, folder: Path) -> tuple[Picture, ...]:
         ),
         "embedding": (embedding_maps(study), "Validation images as points, coloured by class, one map per arm."),
         "examples": (example_sheet(study), "Validation images that were called right, wrong, and uncertain."),
+        "saliency": (saliency_sheet(study), "The same images, with maps of what each answer rests on."),
         "flow": (flow_diagram(study), flow_in_words(study.cohort)),
         "loss": (loss_curves(study), "Loss of pretraining over the images seen."),
         "health": (

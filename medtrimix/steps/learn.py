@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from medtrimix.augment.options import AugmentOptions
 from medtrimix.config import model
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
 
     from medtrimix.data.store import ArrayStore
-    from medtrimix.lowlabel.task import Vision
+    from medtrimix.lowlabel.task import Task, Vision
 
 Side = Literal["val", "test"]
 
@@ -71,6 +71,17 @@ class Predictions:
     sample_N: npt.NDArray[np.str_]
 
 
+class Pictures(Protocol):
+    """Where a task's images come from: a store, or one that has more of them."""
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Of each: (C, H, W) or (C, D, H, W)."""
+
+    def images(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """Those of these rows, uint8."""
+
+
 def load_predictions(folder: Path, *, side: Side) -> Predictions:
     """The predictions that `run` left."""
     import numpy as np
@@ -84,36 +95,20 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     import numpy as np
 
     from medtrimix.data.store import ArrayStore
-    from medtrimix.data.subsets import label_subset, realistic_validation
     from medtrimix.lowlabel.table import learn
-    from medtrimix.lowlabel.task import Hooks, Labelled, Task
+    from medtrimix.lowlabel.task import Hooks
 
     store = ArrayStore.open(ingest.store_folder(inputs.ingest))
-    row_of_side = {side: store.labelled(split.rows_of_side(inputs.split, side)) for side in ("train", "val", "test")}
-    index = store.columns("sample_id", "patient_id", "label", "split", "pixel_sha256")
-    row_N = label_subset(index, row_of_side["train"], budget=config.budget, seed=config.label_seed)
-    if config.realistic_validation:
-        row_of_side["val"] = realistic_validation(
-            index, row_of_side["val"], most=len(row_N), seed=seed_from("validation", config.label_seed)
-        )
-    task = Task(
-        classes=len(store.classes),
-        train=Labelled(row_N, store.targets(row_N)),
-        unlabelled_N=np.setdiff1d(split.rows_of_side(inputs.split, "train"), row_N),
-        val=Labelled(row_of_side["val"], store.targets(row_of_side["val"])),
-        seed=config.seed,
-        features=_features(inputs),
-        vision=_vision(config, inputs=inputs, store=store),
-        several=store.several_findings,
-    )
+    index = store.columns("sample_id", "patient_id")
+    task = task_of(config, inputs=inputs, store=store, pictures=store)
 
     def record(step: int, values: Mapping[str, float]) -> None:
         context.recorder.curve(step, values=values)
 
     predict = learn(task, options=config.strategy, hooks=Hooks(should_stop=context.should_stop, record=record))
-    sides: tuple[Side, ...] = ("val", "test")
-    for side in sides:
-        rows = row_of_side[side]
+    test_N = store.labelled(split.rows_of_side(inputs.split, "test"))
+    sides: dict[Side, npt.NDArray[np.int64]] = {"val": task.val.row_N, "test": test_N}
+    for side, rows in sides.items():
         with replacing(out / f"{side}.npz") as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
@@ -122,12 +117,40 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
                 patient_N=index["patient_id"].to_numpy(dtype=str)[rows],
                 sample_N=index["sample_id"].to_numpy(dtype=str)[rows],
             )
-    fraction = len(row_N) / len(row_of_side["train"])
+    labelled_N = task.train.row_N
     context.recorder.metrics.update(
-        n_labels=len(row_N),
-        n_labelled_patients=int(index["patient_id"].iloc[row_N].nunique()),
-        label_fraction=fraction,
-        n_validation=len(row_of_side["val"]),
+        n_labels=len(labelled_N),
+        n_labelled_patients=int(index["patient_id"].iloc[labelled_N].nunique()),
+        label_fraction=len(labelled_N) / len(store.labelled(split.rows_of_side(inputs.split, "train"))),
+        n_validation=len(task.val.row_N),
+    )
+
+
+def task_of(config: Config, *, inputs: Inputs, store: ArrayStore, pictures: Pictures) -> Task:
+    """The cell's task; its images are those of `pictures`, which are those of the store or more.
+
+    Raises:
+        InputError: a class has too few labelled images for the budget.
+    """
+    import numpy as np
+
+    from medtrimix.data.subsets import label_subset, realistic_validation
+    from medtrimix.lowlabel.task import Labelled, Task
+
+    train_N, val_N = (store.labelled(split.rows_of_side(inputs.split, side)) for side in ("train", "val"))
+    index = store.columns("sample_id", "patient_id", "label", "split", "pixel_sha256")
+    row_N = label_subset(index, train_N, budget=config.budget, seed=config.label_seed)
+    if config.realistic_validation:
+        val_N = realistic_validation(index, val_N, most=len(row_N), seed=seed_from("validation", config.label_seed))
+    return Task(
+        classes=len(store.classes),
+        train=Labelled(row_N, store.targets(row_N)),
+        unlabelled_N=np.setdiff1d(split.rows_of_side(inputs.split, "train"), row_N),
+        val=Labelled(val_N, store.targets(val_N)),
+        seed=config.seed,
+        features=_features(inputs),
+        vision=_vision(config, inputs=inputs, pictures=pictures),
+        several=store.several_findings,
     )
 
 
@@ -139,7 +162,7 @@ def _features(inputs: Inputs) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[n
     return features
 
 
-def _vision(config: Config, *, inputs: Inputs, store: ArrayStore) -> Vision:
+def _vision(config: Config, *, inputs: Inputs, pictures: Pictures) -> Vision:
     from functools import partial
 
     import torch
@@ -158,7 +181,7 @@ def _vision(config: Config, *, inputs: Inputs, store: ArrayStore) -> Vision:
     stronger = Augmenter(strong, normalisation=arm.normalisation, seed=seed_from("strong views", config.seed))
 
     def images(rows: npt.NDArray[np.int64]) -> torch.Tensor:
-        return channels_last(torch.from_numpy(store.images(rows)).to(fabric.device))
+        return channels_last(torch.from_numpy(pictures.images(rows)).to(fabric.device))
 
     def views_of(augmenter: Augmenter) -> Augment:
         def view_of(
@@ -180,5 +203,5 @@ def _vision(config: Config, *, inputs: Inputs, store: ArrayStore) -> Vision:
         encoder=encoder,
         pretrained=arm.pretrained,
         autocast=fabric.autocast,
-        images_at_a_time=images_at_a_time(store.image_shape),
+        images_at_a_time=images_at_a_time(pictures.image_shape),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
-from medtrimix.steps import audit, duplicates, embed, evaluate, ingest, learn, phantom, pool, pretrain, split
+from medtrimix.steps import audit, duplicates, embed, evaluate, explain, ingest, learn, phantom, pool, pretrain, split
 from medtrimix.steps.context import Context
 
 STEPS: dict[str, ModuleType] = {
@@ -18,6 +18,7 @@ STEPS: dict[str, ModuleType] = {
     "pretrain": pretrain,
     "embed": embed,
     "learn": learn,
+    "explain": explain,
     "evaluate": evaluate,
 }
 """A step is a module with three names.

@@ -60,7 +60,7 @@ def test_mlflow_has_the_study_its_pretraining_and_its_cells(smoke: Ran) -> None:
     assert {"audit.html", "audit.json"} <= files
     assert {"report.html", "results.csv", "results.json", "config.yaml", "environment.json"} <= files
     assert {"learning_curve.png", "label_efficiency.png", "roc.png", "calibration.png", "flow.png"} <= files
-    assert {"embedding.png", "examples.png", "loss.png", "views.png"} <= files
+    assert {"embedding.png", "examples.png", "saliency.png", "loss.png", "views.png"} <= files
 
 
 def test_the_same_command_does_nothing_quickly_and_without_torch(smoke: Ran) -> None:

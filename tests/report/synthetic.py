@@ -149,7 +149,8 @@ def _examples(kind: str, generator: np.random.Generator) -> Examples:
     called_B = 1 - target_B if kind == "wrong" else target_B
     probability_B = np.full(8, 0.51 if kind == "uncertain" else 0.97)
     probability_BK = np.where(np.arange(2) == called_B[:, None], probability_B[:, None], 1 - probability_B[:, None])
-    return Examples(kind, _views("simclr", generator).original_BCHW, probability_BK, target_B)
+    evidence_BYX = generator.normal(size=(8, 8, 8)).cumsum(axis=1).cumsum(axis=2) / 8
+    return Examples(kind, _views("simclr", generator).original_BCHW, probability_BK, target_B, evidence_BYX)
 
 
 def _loss(arm: str, generator: np.random.Generator) -> LossCurve:

@@ -7,9 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from medtrimix.metrics.examples import choose
 from medtrimix.report.calibration import calibration, reliability
 from medtrimix.report.embedding import POINTS, glimpse, plane
-from medtrimix.report.examples import choose, small
+from medtrimix.report.examples import saliency_sheet, small
 from medtrimix.report.roc import roc_curves
 from medtrimix.report.study import Prediction, Study
 
@@ -132,3 +133,22 @@ def test_a_glimpse_is_spread_over_all_rows() -> None:
     assert glimpse(np.arange(10)).tolist() == list(range(10))
     rows = glimpse(np.arange(10_000))
     assert (len(rows), rows[0], rows[-1]) == (POINTS, 0, 9999)
+
+
+def test_maps_of_evidence_lie_on_their_pictures(study: Study) -> None:
+    figure = saliency_sheet(study)
+    assert figure is not None
+    first = study.examples[0]
+    picture, evidence = figure.axes[0].images
+    assert picture.get_extent() == evidence.get_extent()
+    np.testing.assert_allclose(np.asarray(evidence.get_array()), first.evidence_BYX[0])
+    assert -evidence.norm.vmin == evidence.norm.vmax == pytest.approx(np.abs(first.evidence_BYX[0]).max())
+    peak = first.evidence_BYX[0].flat[np.abs(first.evidence_BYX[0]).argmax()]
+    assert f"{peak:+.1f}" in figure.axes[0].texts[1].get_text()
+
+
+def test_a_map_of_nearly_nothing_is_not_made_to_look_like_something(study: Study) -> None:
+    flat = dataclasses.replace(study.examples[0], evidence_BYX=np.full((8, 8, 8), 1e-4))
+    figure = saliency_sheet(dataclasses.replace(study, examples=(flat,)))
+    assert figure is not None
+    assert np.asarray(figure.axes[0].images[1].get_alpha()).max() < 0.01

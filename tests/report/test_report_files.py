@@ -38,6 +38,7 @@ FIGURES = (
     "calibration",
     "embedding",
     "examples",
+    "saliency",
     "flow",
     "loss",
     "views",
@@ -117,7 +118,7 @@ def test_the_answer_comes_first(study: Study, files: ReportFiles) -> None:
 def test_pictures_of_an_earlier_report_are_gone(study: Study, tmp_path: Path) -> None:
     write_report(study, tmp_path)
     files = write_report(dataclasses.replace(study, examples=()), tmp_path)
-    assert not list(files.figures.glob("examples.*"))
+    assert not [*files.figures.glob("examples.*"), *files.figures.glob("saliency.*")]
 
 
 def test_a_leak_that_went_on_is_told_before_the_answer(study: Study, files: ReportFiles) -> None:
