@@ -91,7 +91,7 @@ def test_every_figure_has_its_size_and_nothing_sticks_out(browser: Browser, file
     sizes = watched.page.evaluate(
         "[...document.images].map(i => [i.alt, i.naturalWidth, i.clientWidth, i.clientHeight])"
     )
-    assert len(sizes) == 10
+    assert len(sizes) == 11
     for alt, natural, shown, height in sizes:
         assert natural > 300, alt
         assert shown > 300, alt
