@@ -25,7 +25,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from staged import DATASETS, run_study, signed
 
-from medtrimix.report.style import SETTINGS
+from medtrimix.report.figures.style import SETTINGS
 from medtrimix.report.wording import strategy_title
 
 HERE = Path(__file__).resolve().parent

@@ -20,7 +20,7 @@ from medtrimix.ingest.options import DataOptions
 from medtrimix.pipeline.ingest_folder import IngestFolder, ingest_folder
 from medtrimix.pipeline.machine import resolve
 from medtrimix.pipeline.study import ComputeOptions
-from medtrimix.report.verdicts import counted
+from medtrimix.report.quality.verdicts import counted
 from medtrimix.steps.ingest import Watch
 
 _SLICES = {"CT", "MR", "PT"}
@@ -57,7 +57,7 @@ def _fill(claimed: IngestFolder, *, workers: int, bars: Progress, move: Callable
 
 
 def _write_page(claimed: IngestFolder) -> None:
-    from medtrimix.report.quality import write_quality  # figures: a second, which a finished ingest does not need
+    from medtrimix.report.quality.page import write_quality  # figures: a second, which a finished ingest does not need
 
     write_quality(claimed.store, verdicts=claimed.verdicts, out=claimed.page)
 

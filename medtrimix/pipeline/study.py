@@ -222,7 +222,7 @@ class ComputeOptions(Config):
 
 
 class ReportOptions(Config):
-    """The report: `examples` shows a few validation images, which are pictures of patients, and what answers rest on."""
+    """The report: `examples` shows a few validation images, pictures of patients, and what their answers rest on."""
 
     examples: bool = True
 

@@ -23,8 +23,8 @@ from medtrimix.pipeline.plan import Plan
 from medtrimix.pipeline.study import Study as StudyFile
 from medtrimix.report.audit import audit_checks
 from medtrimix.report.cohort import cohort, source_kind
-from medtrimix.report.embedding import FEWEST, MAPS, glimpse, plane
-from medtrimix.report.examples import examples
+from medtrimix.report.figures.embedding import FEWEST, MAPS, glimpse, plane
+from medtrimix.report.figures.examples import examples
 from medtrimix.report.study import (
     CellRow,
     Collapse,

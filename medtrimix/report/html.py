@@ -33,9 +33,9 @@ def data_uri(content: bytes, *, ending: str) -> str:
 
 
 def environment() -> Environment:
-    """The templates of this folder; every text from outside is escaped."""
+    """The templates; every text from outside is escaped."""
     found = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from medtrimix.report.efficiency import efficiencies
+from medtrimix.report.figures.style import looks
 from medtrimix.report.headline import headline
 from medtrimix.report.note import markdown_note
 from medtrimix.report.study import Study
-from medtrimix.report.style import looks
 from medtrimix.report.summary import SummaryRow, summarise, summary_table
 from medtrimix.report.wording import interval, labels_needed, strategy_title
 from medtrimix.report.write import ReportFiles

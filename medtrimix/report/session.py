@@ -16,7 +16,7 @@ from medtrimix.pipeline.published import mark_published, results_folder
 from medtrimix.report.audit import LEAK, write_audit
 from medtrimix.report.collect import collect
 from medtrimix.report.publish import publish
-from medtrimix.report.quality import write_quality
+from medtrimix.report.quality.page import write_quality
 from medtrimix.report.study import Study
 from medtrimix.report.track import Recording
 from medtrimix.report.wording import count

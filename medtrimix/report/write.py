@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medtrimix.config.files import replacing, write_json
-from medtrimix.report.calibration import calibration
-from medtrimix.report.curves import learning_curves
-from medtrimix.report.efficiency_figure import label_efficiency
-from medtrimix.report.embedding import embedding_maps
-from medtrimix.report.examples import example_sheet, saliency_sheet
-from medtrimix.report.flow import flow_diagram, flow_in_words
+from medtrimix.report.figures.calibration import calibration
+from medtrimix.report.figures.curves import learning_curves
+from medtrimix.report.figures.efficiency import label_efficiency
+from medtrimix.report.figures.embedding import embedding_maps
+from medtrimix.report.figures.examples import example_sheet, saliency_sheet
+from medtrimix.report.figures.flow import flow_diagram, flow_in_words
+from medtrimix.report.figures.panels import contact_sheet, forest
+from medtrimix.report.figures.pretraining import health_curves, loss_curves
+from medtrimix.report.figures.roc import roc_curves
+from medtrimix.report.figures.style import save
 from medtrimix.report.headline import headline
 from medtrimix.report.html import Picture, embed
 from medtrimix.report.page import page
-from medtrimix.report.panels import contact_sheet, forest
-from medtrimix.report.pretraining import health_curves, loss_curves
-from medtrimix.report.roc import roc_curves
 from medtrimix.report.study import Study
-from medtrimix.report.style import save
 from medtrimix.report.tables import write_csv, write_results
 
 _PIXELS = ("views", "examples", "saliency", "embedding")

@@ -49,7 +49,7 @@ def _quick_page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         def write(store: Path, *, verdicts: dict[str, int], out: Path) -> None:
             out.write_text(json.dumps([str(ArrayStore.open(store).image_shape), verdicts]))
 
-        monkeypatch.setattr("medtrimix.report.quality.write_quality", write)
+        monkeypatch.setattr("medtrimix.report.quality.page.write_quality", write)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medtrimix.report.flow import flow_diagram, flow_in_words, levels
+from medtrimix.report.figures.flow import flow_diagram, flow_in_words, levels
 from medtrimix.report.study import Cohort, SplitCount, Study
 
 

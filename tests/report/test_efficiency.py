@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
 from medtrimix.report.efficiency import crossings, efficiencies
-from medtrimix.report.efficiency_figure import label_efficiency
+from medtrimix.report.figures.efficiency import label_efficiency
 from medtrimix.report.study import LabelsNeeded, Study
 from medtrimix.report.wording import about, labels_needed
 

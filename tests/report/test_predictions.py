@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from medtrimix.metrics.examples import choose
-from medtrimix.report.calibration import calibration, reliability
-from medtrimix.report.embedding import POINTS, glimpse, plane
-from medtrimix.report.examples import saliency_sheet, small
-from medtrimix.report.roc import roc_curves
+from medtrimix.report.figures.calibration import calibration, reliability
+from medtrimix.report.figures.embedding import POINTS, glimpse, plane
+from medtrimix.report.figures.examples import saliency_sheet, small
+from medtrimix.report.figures.roc import roc_curves
 from medtrimix.report.study import Prediction, Study
 
 

@@ -17,9 +17,8 @@ from test_report_files import Reader, asks_outside
 from medtrimix.data.store import ArrayStore
 from medtrimix.ingest.flags import Flag
 from medtrimix.ingest.verdict import Verdict
-from medtrimix.report.png import png
-from medtrimix.report.quality import FLAGS, quality_page, write_quality
-from medtrimix.report.quality_facts import (
+from medtrimix.report.figures.png import png
+from medtrimix.report.quality.facts import (
     Copies,
     copies,
     flag_counts,
@@ -29,8 +28,9 @@ from medtrimix.report.quality_facts import (
     read_index,
     sample_to_show,
 )
-from medtrimix.report.quality_figures import tile
-from medtrimix.report.verdicts import MEANINGS, counted
+from medtrimix.report.quality.figures import tile
+from medtrimix.report.quality.page import FLAGS, quality_page, write_quality
+from medtrimix.report.quality.verdicts import MEANINGS, counted
 
 VERDICTS = {"accepted": 30, "truncated": 4, "duplicate": 5}
 
@@ -151,7 +151,7 @@ def test_grey_values_are_those_of_the_images(store: ArrayStore) -> None:
 
 
 def test_grey_values_of_many_images_are_those_of_a_sample(store: ArrayStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medtrimix.report.quality_facts._LOOKED_AT", 10)
+    monkeypatch.setattr("medtrimix.report.quality.facts._LOOKED_AT", 10)
     found = grey_values(store, read_index(store), by="modality", most=6, seed=0)
     assert [(grey.kind, grey.images) for grey in found] == [("CR", 5), ("CT", 1)]
 

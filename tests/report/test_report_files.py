@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 
 from medtrimix.metrics.bootstrap import Estimate
+from medtrimix.report.figures.panels import contact_sheet
+from medtrimix.report.figures.roc import roc_curves
 from medtrimix.report.headline import headline
 from medtrimix.report.methods_text import methods_text
 from medtrimix.report.note import markdown_note
 from medtrimix.report.page import page
-from medtrimix.report.panels import contact_sheet
-from medtrimix.report.roc import roc_curves
 from medtrimix.report.study import AuditCheck, LabelsNeeded, Study
 from medtrimix.report.tables import write_csv, write_results
 from medtrimix.report.wording import interval, labels_needed, signed_interval

@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from medtrimix.report.quality_facts import GreyValues
-from medtrimix.report.style import COLOURS, FAINT, INK, SETTINGS, new_figure
+from medtrimix.report.figures.style import COLOURS, FAINT, INK, SETTINGS, new_figure
+from medtrimix.report.quality.facts import GreyValues
 
 _TILE_PX = 160
 _GAP = 2

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 
 from medtrimix.data.store import ArrayStore
 from medtrimix.metrics.examples import NUMBER
+from medtrimix.report.figures.style import SETTINGS, WIDTH, new_figure
 from medtrimix.report.study import Examples, Pixels, Study
-from medtrimix.report.style import SETTINGS, WIDTH, new_figure
 from medtrimix.report.wording import number
 from medtrimix.steps.explain import Explained
 

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from medtrimix.report.figures.style import FAINT, INK, SETTINGS, Look, looks, new_grid
 from medtrimix.report.study import Floats, LossCurve, Study
-from medtrimix.report.style import FAINT, INK, SETTINGS, Look, looks, new_grid
 from medtrimix.report.wording import number
 
 

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from medtrimix.metrics.bootstrap import LEVEL, patient_weights
+from medtrimix.report.figures.style import FAINT, SETTINGS, Look, looks, new_grid
 from medtrimix.report.study import Floats, Prediction, Study
-from medtrimix.report.style import FAINT, SETTINGS, Look, looks, new_grid
 from medtrimix.report.summary import control, summarise
 from medtrimix.report.wording import interval, strategy_title
 

@@ -11,9 +11,10 @@ import pandas as pd
 from medtrimix.config.files import replacing
 from medtrimix.data.store import ArrayStore
 from medtrimix.ingest.flags import Flag
+from medtrimix.report.figures.png import png
+from medtrimix.report.figures.style import as_svg
 from medtrimix.report.html import Picture, data_uri, environment
-from medtrimix.report.png import png
-from medtrimix.report.quality_facts import (
+from medtrimix.report.quality.facts import (
     copies,
     counts,
     flag_counts,
@@ -23,9 +24,8 @@ from medtrimix.report.quality_facts import (
     read_index,
     sample_to_show,
 )
-from medtrimix.report.quality_figures import grey_figure, patients_figure, size_figure, tile
-from medtrimix.report.style import as_svg
-from medtrimix.report.verdicts import counted
+from medtrimix.report.quality.figures import grey_figure, patients_figure, size_figure, tile
+from medtrimix.report.quality.verdicts import counted
 
 _SEED = 0
 _SHOWN = 48

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from medtrimix.report.figures.style import COLOURS, MARKERS, SETTINGS, looks, new_grid
 from medtrimix.report.study import EmbeddingMap, Floats, Study
-from medtrimix.report.style import COLOURS, MARKERS, SETTINGS, looks, new_grid
 
 POINTS = 250
 """Images of one map: more take longer and hide one another."""

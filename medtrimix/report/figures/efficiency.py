@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from medtrimix.report.efficiency import Efficiency, efficiencies
+from medtrimix.report.figures.style import FAINT, INK, SETTINGS, looks, new_grid
 from medtrimix.report.study import LabelsNeeded, Study
-from medtrimix.report.style import FAINT, INK, SETTINGS, looks, new_grid
 from medtrimix.report.summary import control
 from medtrimix.report.wording import strategy_title
 

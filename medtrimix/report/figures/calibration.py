@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from medtrimix.metrics.calibration import RELIABILITY_BINS, ReliabilityBin
 from medtrimix.metrics.calibration import reliability as bins_of
 from medtrimix.metrics.findings import as_questions
+from medtrimix.report.figures.style import FAINT, SETTINGS, WIDTH, Look, looks, new_figure
 from medtrimix.report.study import Prediction, Study
-from medtrimix.report.style import FAINT, SETTINGS, WIDTH, Look, looks, new_figure
 from medtrimix.report.summary import control, summarise
 from medtrimix.report.wording import number, strategy_title
 

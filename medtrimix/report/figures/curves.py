@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from medtrimix.report.figures.style import FAINT, SETTINGS, Look, looks, new_grid
 from medtrimix.report.study import Study
-from medtrimix.report.style import FAINT, SETTINGS, Look, looks, new_grid
 from medtrimix.report.summary import SummaryRow, summarise
 from medtrimix.report.wording import metric_title, strategy_title
 

@@ -8,8 +8,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from medtrimix.report.figures.style import INK, SETTINGS, WIDTH, new_figure
 from medtrimix.report.study import Cohort, Study
-from medtrimix.report.style import INK, SETTINGS, WIDTH, new_figure
 from medtrimix.report.wording import count
 
 _LINE, _PAD, _GAP = 0.2, 0.12, 0.32  # inches: of a line of text, around it, between boxes

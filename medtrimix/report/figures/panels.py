@@ -8,8 +8,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from medtrimix.report.figures.style import FAINT, INK, SETTINGS, looks, new_figure
 from medtrimix.report.study import Pixels, Study, ViewSheet
-from medtrimix.report.style import FAINT, INK, SETTINGS, looks, new_figure
 from medtrimix.report.summary import Difference, differences
 from medtrimix.report.wording import number, p_in_words, signed_interval, strategy_title
 

@@ -1,0 +1,1 @@
+"""Drawings: each takes a finished study, and gives a figure or none."""
