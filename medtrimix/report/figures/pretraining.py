@@ -90,7 +90,9 @@ def _loss_panel(panel: Axes, curve: LossCurve, *, look: Look) -> None:
     panel.set_title(look.title)
     panel.set_xlabel("thousand images seen")
     panel.grid(axis="y", color=FAINT, linewidth=0.6)
-    panel.legend(fontsize=7, frameon=False, title="last value", title_fontsize=7)
+    bottom, top = panel.get_ylim()
+    panel.set_ylim(bottom, top + 0.35 * (top - bottom))  # room for the names
+    panel.legend(loc="upper right", ncols=2, fontsize=7, frameon=False, title="last value", title_fontsize=7)
 
 
 def _smoothed(value_S: Floats) -> Floats:
