@@ -23,6 +23,7 @@ from pathlib import Path
 from judging import Cell, FinishedStudy, Judged, difference, machine_line
 
 from medtrimix.config.files import read_json
+from medtrimix.data.options import budget_name
 from medtrimix.report.wording import number, strategy_title
 
 HERE = Path(__file__).resolve().parent
@@ -80,8 +81,9 @@ def _overrides(target: str, *, source: str, quick: bool) -> tuple[str, ...]:
 def _section(target: str, studies: dict[str, FinishedStudy], workspace: Path) -> Iterator[str]:
     judged = {source: study.judge("test") for source, study in studies.items()}
     own = judged[target]
-    columns = [(strategy, budget) for arm, strategy, budget in own if arm == CONTROL]
     options = studies[target].plan.study
+    budgets = [budget_name(budget) for budget in options.learn.label_budgets]
+    columns = [(strategy, budget) for strategy in options.learn.learners for budget in budgets]
     yield f"## Learned on {target}"
     yield ""
     yield (
@@ -106,6 +108,9 @@ def _section(target: str, studies: dict[str, FinishedStudy], workspace: Path) ->
             yield f"| {' | '.join(where)} | {arm} | {' | '.join(shown)} |"
     yield ""
     yield f"Written on {datetime.now(UTC):%Y-%m-%d}; seed {options.seed}; {machine_line()}."
+    yield ""
+    yield f"    python benchmarks/transfer.py --target {target}"
+    yield ""
 
 
 def _intervals(results: dict[str, list[dict[str, object]]]) -> dict[Cell, str]:
