@@ -101,6 +101,8 @@ def _write(dataset: str, studies: Mapping[str, FinishedStudy], *, parts: Path) -
         "",
         *_table(study, judged),
         "",
+        *_arms(study, judged),
+        "",
         *_bars(study, judged),
         "",
         f"![AUC by number of labels](semi/{dataset}.svg)",
@@ -138,6 +140,23 @@ def _shown(judged: Mapping[Cell, Judged], cell: Cell) -> str:
     return f"{auc}<br>{signed(difference(judged[cell], judged[arm, SUPERVISED, budget]))}"
 
 
+def _arms(study: FinishedStudy, judged: Mapping[Cell, Judged]) -> Iterator[str]:
+    """What the encoder is worth to each learner: the first arm against the others, on the same labels."""
+    first, *others = study.arms
+    budgets = [budget for budget in _budgets(judged) if budget != "100%"]
+    yield f"The encoder's part: {first} minus the other two, by learner; paired as above."
+    yield ""
+    columns = [(other, budget) for other in others for budget in budgets]
+    yield f"| learner | {' | '.join(f'minus {other}, {budget}' for other, budget in columns)} |"
+    yield f"|---|{'--:|' * len(columns)}"
+    for strategy in _strategies(study):
+        gaps = [
+            signed(difference(judged[first, strategy, budget], judged[other, strategy, budget]))
+            for other, budget in columns
+        ]
+        yield f"| {strategy_title(strategy)} | {' | '.join(gaps)} |"
+
+
 def _bars(study: FinishedStudy, judged: Mapping[Cell, Judged]) -> Iterator[str]:
     """What few labels are worth: every learner from every arm against the control with ten times as many."""
     yield (
@@ -162,23 +181,30 @@ def _bars(study: FinishedStudy, judged: Mapping[Cell, Judged]) -> Iterator[str]:
 
 
 def _figure(study: FinishedStudy, judged: Mapping[Cell, Judged]) -> Figure:
-    """AUC by label budget: a panel for each arm, a line for each learner, the controls dashed."""
+    """AUC by label budget: a panel for each arm, a line for each learner, the controls dashed.
+
+    The scale is that of learners that train the network; on frozen features of an untrained one others lie below it.
+    """
+    lowest = min(one.auc for (_, strategy, _), one in judged.items() if strategy in NETWORKS)
+    highest = max(one.auc for one in judged.values())
     budgets = [budget for budget in _budgets(judged) if budget != "100%"]
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(3.2 * len(study.arms), 3.4))
+        figure = Figure(figsize=(3.3 * len(study.arms), 4.4))
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, len(study.arms), sharey=True, squeeze=False)[0]
         for panel, arm in zip(panels, study.arms, strict=True):
             for strategy, colour in zip(_strategies(study), COLOURS, strict=True):
                 values = [judged[arm, strategy, budget].auc for budget in budgets]
                 panel.plot(budgets, values, color=colour, marker="o", markersize=3, label=strategy_title(strategy))
-            for cell, below in zip(CONTROL, ("top", "bottom"), strict=True):
+            for cell in CONTROL:
                 panel.axhline(judged[cell].auc, color="#666666", linestyle="--", linewidth=0.8)
-                where = (0, judged[cell].auc)
-                panel.annotate(f"scratch, {cell[2]}", where, fontsize=7, va=below, color="#666666")
             panel.set_title(arm)
             panel.set_xlabel("labels")
+        panels[0].set_ylim(lowest - 0.1 * (highest - lowest), highest + 0.05 * (highest - lowest))
         panels[0].set_ylabel("AUC on test")
+        for cell in CONTROL:
+            where = {"xy": (1.02, judged[cell].auc), "xycoords": ("axes fraction", "data")}
+            panels[-1].annotate(f"{UNTRAINED},\n{cell[2]}", fontsize=7, va="center", color="#666666", **where)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     return figure
 
