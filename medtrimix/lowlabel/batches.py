@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -11,6 +14,7 @@ from medtrimix.lowlabel.network_options import NetworkOptions
 from medtrimix.lowlabel.schedule import batch_positions, batch_size
 from medtrimix.lowlabel.semi_options import SemiSupervisedOptions
 from medtrimix.lowlabel.task import Rows, Task
+from medtrimix.nets.memory import channels_last
 
 
 class LabelledImages:
@@ -27,9 +31,26 @@ class LabelledImages:
         """Views of a step's images, and their classes, (B,); of several findings the answers to all questions."""
         position_B = batch_positions(step, labels=len(self._target_NQ), batch=self._batch, seed=self._task.seed)
         rows_B = self._task.train.row_N[position_B]
-        vision = self._task.vision
-        image_BCHW = vision.augment(vision.images(rows_B), step=step, rows_B=rows_B)
+        image_BCHW = self._views(rows_B, step=step)
         return image_BCHW, self._target_NQ[torch.from_numpy(position_B).to(self._target_NQ.device)].flatten()
+
+    def _views(self, rows_B: Rows, *, step: int) -> Tensor:
+        """A view of each; of an image that is there more than once, another one each time."""
+        vision = self._task.vision
+        seen: Counter[int] = Counter()
+        time_B = np.empty(len(rows_B), dtype=np.int64)
+        for place, row in enumerate(rows_B.tolist()):
+            time_B[place] = seen[row]
+            seen[row] += 1
+        if not time_B.any():
+            return vision.augment(vision.images(rows_B), step=step, rows_B=rows_B)
+        parts, places = [], []
+        for view in range(int(time_B.max()) + 1):
+            place = np.flatnonzero(time_B == view)
+            own_B = rows_B[place]
+            parts.append(vision.augment(vision.images(own_B), step=step, rows_B=own_B, view=view))
+            places.append(place)
+        return channels_last(torch.cat(parts)[torch.from_numpy(np.argsort(np.concatenate(places)))])
 
     def loss(self, logit_BK: Tensor, target_B: Tensor) -> Tensor:
         """Cross-entropy in float32, classes weighted as the options say."""

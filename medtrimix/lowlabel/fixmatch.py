@@ -3,10 +3,10 @@
 Sohn et al., "FixMatch: Simplifying semi-supervised learning with consistency and confidence", NeurIPS 2020; Zhang et
 al., "FlexMatch: Boosting semi-supervised learning with curriculum pseudo labeling", NeurIPS 2021.
 
-Batch normalisation: labelled images and strong views pass together, so that a handful of labelled images is not
-normalised by itself, and leave the running statistics alone: those come from the weak views, whose pass needs no
-gradient and which look like the images that are predicted later. What differs from the published code: there all
-three pass together, at the price of half as much work again, and the statistics at test time are those of all three.
+Batch normalisation: labelled images, strong views and weak views pass by themselves, for erased and distorted images
+have other statistics, and only the weak ones leave theirs: their pass needs no gradient, and they look like the images
+that are predicted later. What differs from the published code: there all three pass together, at the price of half as
+much work again, and the statistics at test time are those of all three.
 """
 
 from __future__ import annotations
@@ -58,10 +58,9 @@ class FixMatch:
             weak_BK = self._classifier(self._unlabelled.weak(step))
         probability_BK = self._predictions(weak_BK)
         confident_B = self._thresholds.confident(probability_BK, position_B=self._unlabelled.positions(step))
-        together_BCHW = torch.cat([image_BCHW, self._unlabelled.strong(step)])
         with running_statistics_kept(self._classifier), self._vision.autocast():
-            logit_BK = self._classifier(together_BCHW)
-        labelled_BK, strong_BK = logit_BK.split([len(target_B), len(weak_BK)])
+            labelled_BK = self._classifier(image_BCHW)
+            strong_BK = self._classifier(self._unlabelled.strong(step))
         unlabelled = pseudo_label_loss(strong_BK, probability_BK, counts_B=confident_B)
         total = self._labelled.loss(labelled_BK, target_B) + self._weight * unlabelled
         shown = {"unlabelled_loss": unlabelled.detach(), "confident_share": confident_B.float().mean()}

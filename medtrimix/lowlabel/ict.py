@@ -3,8 +3,9 @@
 Verma et al., "Interpolation consistency training for semi-supervised learning", IJCAI 2019. What TriMix asks of
 embeddings without any label, this asks of predictions.
 
-Batch normalisation: labelled images and mixtures pass the student together, whose running statistics are never used;
-the teacher, which predicts in the end, has its own, of its passes over unlabelled images.
+Batch normalisation: labelled images and mixtures, which have less contrast, pass the student by themselves, as in the
+published code. Its running statistics are never used; the teacher, which predicts in the end, has its own, of its
+passes over unlabelled images.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class InterpolationConsistency(Taught):
         share_B, partner_B = self._mixture(step, batch=len(weak_BCHW))
         mixed_BCHW = interpolated(weak_BCHW, share_B=share_B, partner_B=partner_B)
         with self._vision.autocast():
-            logit_BK = self._student(torch.cat([image_BCHW, mixed_BCHW]))
+            logit_BK = torch.cat([self._student(image_BCHW), self._student(mixed_BCHW)])
         taught_BQK = taught_BK.reshape(len(weak_BCHW), -1, taught_BK.shape[1])
         mixed_BK = interpolated(taught_BQK, share_B=share_B, partner_B=partner_B).flatten(0, 1)
         return self._loss(logit_BK, target_B, taught_BK=mixed_BK, progress=progress)

@@ -22,7 +22,8 @@ class NetworkOptions(Config):
         min_steps: optimiser steps at least, however few the labels.
         max_steps: optimiser steps at most, however many the labels.
         batch_size: labelled images a step at most.
-        min_batches_per_epoch: with few labels the batch shrinks to keep so many steps in a pass over them.
+        min_batches_per_epoch: with few labels the batch shrinks to keep so many steps in a pass over them; 0: it never
+            does, and an image comes several times in a batch, as another view each time.
         encoder_lr: peak learning rate of a pretrained encoder; chosen on val (benchmarks/results/rates.md).
         scratch_lr: peak learning rate of an encoder with random weights, and of low-rank updates.
         head_lr: peak learning rate of the classifier's last layer.
@@ -42,7 +43,7 @@ class NetworkOptions(Config):
     min_steps: int = Field(default=160, ge=1)
     max_steps: int = Field(default=2000, ge=1)
     batch_size: int = Field(default=64, ge=2)
-    min_batches_per_epoch: int = Field(default=3, ge=1)
+    min_batches_per_epoch: int = Field(default=3, ge=0)
     encoder_lr: float = Field(default=1e-3, gt=0)
     scratch_lr: float = Field(default=1e-3, gt=0)
     head_lr: float = Field(default=1e-3, gt=0)

@@ -13,6 +13,8 @@ from medtrimix.lowlabel.task import Rows
 
 def batch_size(options: NetworkOptions, *, labels: int) -> int:
     """Images a step: fewer with few labels, but two at least, or batch normalisation has nothing to average."""
+    if not options.min_batches_per_epoch:
+        return options.batch_size
     return min(options.batch_size, max(2, labels // options.min_batches_per_epoch))
 
 

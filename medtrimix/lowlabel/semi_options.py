@@ -22,6 +22,7 @@ class SemiSupervisedOptions(NetworkOptions):
     """What the semi-supervised learners share; their defaults suit one core and small images.
 
     Attributes:
+        min_batches_per_epoch: the labelled images of a batch are normalised by themselves, which takes more than three.
         encoder_lr: higher than in finetuning: the images without label keep the encoder from learning the few by heart.
         unlabelled_batch: images without label a step.
         unlabelled_weight: factor on the loss of those images, at its highest.
@@ -30,6 +31,7 @@ class SemiSupervisedOptions(NetworkOptions):
     min_steps: int = Field(default=300, ge=1)
     max_steps: int = Field(default=1000, ge=1)
     batch_size: int = Field(default=32, ge=2)
+    min_batches_per_epoch: int = Field(default=0, ge=0)
     encoder_lr: float = Field(default=5e-4, gt=0)
     unlabelled_batch: int = Field(default=112, ge=2)
     unlabelled_weight: float = Field(default=1.0, ge=0)
