@@ -33,9 +33,9 @@ from medtrimix.lowlabel.linear import fit_linear
 from medtrimix.lowlabel.options import LinearOptions
 from medtrimix.metrics.delong import auc_influence
 from medtrimix.pipeline.cache import StepCache
+from medtrimix.pipeline.load import load_study
 from medtrimix.pipeline.machine import resolve
 from medtrimix.pipeline.plan import Plan, Task, make_plan
-from medtrimix.pipeline.study import load_study
 from medtrimix.steps import embed, ingest, learn, split
 from medtrimix.steps.context import RECORD
 

@@ -92,7 +92,7 @@ def ingest(
 @app.command()
 def check(pipeline: Pipeline, overrides: Overrides = None) -> None:
     """Read a pipeline file and report every mistake in it, with its line."""
-    from medtrimix.pipeline.study import load_study
+    from medtrimix.pipeline.load import load_study
 
     study = load_study(pipeline, overrides=tuple(overrides or ()))
     label_subsets = sum(study.learn.seeds_of(budget) for budget in study.learn.label_budgets)

@@ -11,11 +11,11 @@ from medtrimix.cli.console import out
 from medtrimix.cli.display import Display, plan_table
 from medtrimix.cli.results import print_table
 from medtrimix.errors import InputError, Interrupted
+from medtrimix.pipeline.load import load_study
 from medtrimix.pipeline.machine import resolve
 from medtrimix.pipeline.plan import Plan, make_plan
 from medtrimix.pipeline.published import is_published, results_folder
 from medtrimix.pipeline.run import done_tasks, run_plan
-from medtrimix.pipeline.study import load_study
 
 
 def run_study(pipeline: Path, *, overrides: tuple[str, ...], workspace: Path) -> None:

@@ -46,10 +46,9 @@ class LabelledImages:
             return vision.augment(vision.images(rows_B), step=step, rows_B=rows_B)
         parts, places = [], []
         for view in range(int(time_B.max()) + 1):
-            place = np.flatnonzero(time_B == view)
-            own_B = rows_B[place]
-            parts.append(vision.augment(vision.images(own_B), step=step, rows_B=own_B, view=view))
-            places.append(place)
+            own = np.flatnonzero(time_B == view)
+            parts.append(vision.augment(vision.images(rows_B[own]), step=step, rows_B=rows_B[own], view=view))
+            places.append(own)
         return channels_last(torch.cat(parts)[torch.from_numpy(np.argsort(np.concatenate(places)))])
 
     def loss(self, logit_BK: Tensor, target_B: Tensor) -> Tensor:

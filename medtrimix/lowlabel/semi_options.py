@@ -23,7 +23,7 @@ class SemiSupervisedOptions(NetworkOptions):
 
     Attributes:
         min_batches_per_epoch: the labelled images of a batch are normalised by themselves, which takes more than three.
-        encoder_lr: higher than in finetuning: the images without label keep the encoder from learning the few by heart.
+        encoder_lr: half of finetuning's; chosen on val, from two draws (docs/learners.md).
         unlabelled_batch: images without label a step.
         unlabelled_weight: factor on the loss of those images, at its highest.
     """

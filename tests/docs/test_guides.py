@@ -17,7 +17,8 @@ from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.verdict import Verdict
 from medtrimix.methods.options import MAEOptions, TriMixOptions
 from medtrimix.metrics.definitions import METRICS
-from medtrimix.pipeline.study import Study, load_study
+from medtrimix.pipeline.load import load_study
+from medtrimix.pipeline.study import Study
 
 PAGES = pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(REPO)))
 MINIMAL = {

@@ -27,9 +27,9 @@ from medtrimix.ingest.pseudonym import Pseudonyms
 from medtrimix.ingest.sample import Outcome
 from medtrimix.ingest.source import content_digest, ingest, stat_fingerprint
 from medtrimix.ingest.verdict import Refused, Verdict
+from medtrimix.pipeline.load import load_study
 from medtrimix.pipeline.machine import resolve
 from medtrimix.pipeline.plan import make_plan
-from medtrimix.pipeline.study import load_study
 from medtrimix.report.collect import masked_config
 
 NAMES = Pseudonyms(b"\x01" * 32)

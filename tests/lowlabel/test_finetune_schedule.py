@@ -38,15 +38,21 @@ def test_length(labels: int, batch: int, steps: int) -> None:
     assert planned_steps(OPTIONS, labels=labels) == steps
 
 
+@pytest.mark.parametrize("labels", [2, 40, 320])
+def test_a_batch_that_never_shrinks(labels: int) -> None:
+    options = OPTIONS.model_copy(update={"min_batches_per_epoch": 0})
+    assert batch_size(options, labels=labels) == 32
+    assert planned_steps(options, labels=labels) == max(50, 10 * labels // 32)
+
+
 def test_more_labels_never_mean_less_training() -> None:
     lengths = [planned_steps(OPTIONS, labels=labels) * batch_size(OPTIONS, labels=labels) for labels in range(2, 3000)]
     assert (np.diff(lengths) >= 0).all()
 
 
-@given(labels=st.integers(2, 60), batch=st.integers(2, 20), seed=st.integers(0, 99))
+@given(labels=st.integers(2, 60), batch=st.integers(2, 40), seed=st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_every_image_comes_once_in_every_pass(labels: int, batch: int, seed: int) -> None:
-    batch = min(batch, labels)
     stream = np.concatenate(
         [batch_positions(step, labels=labels, batch=batch, seed=seed) for step in range(2 * labels)]
     )

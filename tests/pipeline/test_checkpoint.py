@@ -20,9 +20,10 @@ from medtrimix.nets.card import content_of
 from medtrimix.nets.encoder import build_encoder
 from medtrimix.nets.options import EncoderOptions
 from medtrimix.nets.weights import load_encoder, save_encoder
+from medtrimix.pipeline.load import load_study
 from medtrimix.pipeline.machine import resolve
 from medtrimix.pipeline.plan import Task, make_plan
-from medtrimix.pipeline.study import Study, load_study
+from medtrimix.pipeline.study import Study
 from medtrimix.report.collect import masked_config
 from medtrimix.steps import ingest, pretrain, split
 from medtrimix.steps.context import Context, Recorder
@@ -101,7 +102,7 @@ def test_check_finds_what_does_not_fit(tmp_path: Path, change: object, message: 
 def test_check_loads_no_torch_and_no_mlflow(tmp_path: Path) -> None:
     study(tmp_path, saved(tmp_path / "encoder"))
     probe = (
-        "import sys\nfrom pathlib import Path\nfrom medtrimix.pipeline.study import load_study\n"
+        "import sys\nfrom pathlib import Path\nfrom medtrimix.pipeline.load import load_study\n"
         f"load_study(Path({str(tmp_path / 'study.yaml')!r}))\n"
         "print([name for name in ('torch', 'mlflow', 'monai', 'safetensors') if name in sys.modules])"
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from medtrimix.pipeline.load import load_study
 from medtrimix.pipeline.machine import resolve
 from medtrimix.pipeline.plan import make_plan
-from medtrimix.pipeline.study import load_study
 
 SMOKE = Path(__file__).resolve().parents[2] / "pipelines" / "smoke.yaml"
 

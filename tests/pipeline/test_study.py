@@ -10,9 +10,9 @@ import pytest
 
 from medtrimix.errors import ConfigError
 from medtrimix.methods.options import NoneOptions
+from medtrimix.pipeline.load import load_study
 from medtrimix.pipeline.machine import resolve
 from medtrimix.pipeline.plan import make_plan
-from medtrimix.pipeline.study import load_study
 
 PIPELINES = sorted((Path(__file__).resolve().parents[2] / "pipelines").glob("*.yaml"))
 

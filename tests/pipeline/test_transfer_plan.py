@@ -8,9 +8,10 @@ import pytest
 from test_plan import keys
 
 from medtrimix.errors import ConfigError
+from medtrimix.pipeline.load import load_study
 from medtrimix.pipeline.machine import resolve
 from medtrimix.pipeline.plan import Plan, make_plan
-from medtrimix.pipeline.study import Study, load_study
+from medtrimix.pipeline.study import Study
 
 SMOKE = Path(__file__).resolve().parents[2] / "pipelines" / "smoke.yaml"
 ELSEWHERE = "pretrain.data={source: phantom}"

@@ -11,7 +11,7 @@ import pytest
 from synthetic import make_study
 
 from medtrimix.data.audit import Kind
-from medtrimix.pipeline.study import load_study
+from medtrimix.pipeline.load import load_study
 from medtrimix.report.audit import QUESTIONS, audit_checks, write_audit
 from medtrimix.report.collect import masked_config
 from medtrimix.report.page import page

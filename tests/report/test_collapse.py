@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from medtrimix.cli.results import print_table
+from medtrimix.pipeline.load import load_study
 from medtrimix.pipeline.machine import Machine
 from medtrimix.pipeline.plan import make_plan
-from medtrimix.pipeline.study import load_study
 from medtrimix.report.figures.pretraining import health_curves
 from medtrimix.report.study import Collapse, Study
 from medtrimix.report.track import COLLAPSE, Recording, _points
