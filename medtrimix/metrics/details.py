@@ -22,7 +22,7 @@ class Details:
         temperature: fitted on val, or why not.
         reliability: bins of the probabilities as they are.
         reliability_calibrated: bins after temperature scaling; empty without a temperature.
-        operating_points: for two classes, one per aim, in the order asked for.
+        operating_points: for two classes, or each of several findings, one per aim, in the order asked for.
         groups: parts of the test set, by column, then value.
     """
 

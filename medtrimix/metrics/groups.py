@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from medtrimix.metrics.bootstrap import Estimate, bootstrap_metrics
-from medtrimix.metrics.definitions import METRICS, Floats, Ints
+from medtrimix.metrics.definitions import METRICS, Floats, Ints, Metric
 from medtrimix.metrics.findings import one_finding
 from medtrimix.metrics.interval import metric_estimate, patients_of_classes
 
@@ -51,10 +52,12 @@ def breakdown(
     classes: tuple[str, ...],
     draws: int,
     seed: int,
+    more: Mapping[str, Metric] = MappingProxyType({}),
 ) -> tuple[GroupResult, ...]:
     """One result per value, in sorted order; empty with fewer than two values, or more than `MOST_GROUPS`.
 
-    Groups are evaluated each on its own. An interval that leaves out another's value is no test of their difference.
+    Groups are evaluated each on its own, by `GROUP_METRICS` and `more`. An interval that leaves out another's value is
+    no test of their difference.
     """
     groups_N = np.asarray(group_N).astype(str)
     values = np.unique(groups_N)
@@ -70,6 +73,7 @@ def breakdown(
             classes=classes,
             draws=draws,
             seed=seed,
+            more=more,
         )
         for value in values
         if len(here_N := np.flatnonzero(groups_N == value))
@@ -110,6 +114,7 @@ def _group(
     classes: tuple[str, ...],
     draws: int,
     seed: int,
+    more: Mapping[str, Metric] = MappingProxyType({}),
 ) -> GroupResult:
     several = target_N.ndim == 2
     found_K = target_N.sum(axis=0) if several else np.bincount(target_N, minlength=len(classes))
@@ -118,7 +123,7 @@ def _group(
     missing = tuple(name for name, count in zip(classes, count_K, strict=True) if count in unable)
     metrics = {}
     if not missing:
-        chosen = {name: METRICS[name] for name in GROUP_METRICS}
+        chosen = {name: METRICS[name] for name in GROUP_METRICS} | dict(more)
         patients_K = patients_of_classes(target_N, patient_N, classes=len(classes))
         found = bootstrap_metrics(probability_NK, target_N, patient_N, draws=draws, seed=seed, metrics=chosen)
         metrics = {

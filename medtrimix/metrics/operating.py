@@ -7,13 +7,16 @@ was aimed at.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from medtrimix.metrics.bootstrap import Estimate
+from medtrimix.metrics.bootstrap import Estimate, bootstrap_metrics
 from medtrimix.metrics.definitions import Floats, Ints, Metric
+from medtrimix.metrics.findings import one_finding
+from medtrimix.metrics.interval import metric_estimate, patients_of_classes
 
 _ROUNDING = 1e-9  # 0.9 * 10 of 10 negatives is 9
 
@@ -27,6 +30,7 @@ class OperatingPoint:
         threshold: the lowest one that does.
         n_val_negatives: negatives of val that say so; 1 / n is the finest step.
         sensitivity, specificity: on test; the interval takes the threshold for granted.
+        finding: of several findings the one that it is of, else "".
     """
 
     specificity_aimed: float
@@ -34,6 +38,74 @@ class OperatingPoint:
     n_val_negatives: int
     sensitivity: Estimate
     specificity: Estimate
+    finding: str = ""
+
+
+def point_name(side: str, aim: float) -> str:
+    """The metric's name, `sensitivity_at_val_90_specificity`: the threshold is that of val."""
+    return f"{side}_at_val_{100 * aim:g}_specificity"
+
+
+def thresholds_of(probability_NK: Floats, target_N: Ints, *, aims: Sequence[float]) -> dict[float, float]:
+    """Aim -> threshold, by what was said about val; nothing where there are not two classes."""
+    if probability_NK.shape[1] != 2 or target_N.ndim == 2:
+        return {}
+    return {aim: threshold_at(probability_NK[:, 1], target_N, specificity=aim) for aim in aims}
+
+
+def at_thresholds(thresholds: Mapping[float, float]) -> dict[str, Metric]:
+    """Sensitivity and specificity at each threshold, by `point_name`."""
+    return {
+        point_name(side, aim): above(threshold)
+        for aim, threshold in thresholds.items()
+        for side, above in (("sensitivity", sensitivity_above), ("specificity", specificity_above))
+    }
+
+
+def operating_points(
+    thresholds: Mapping[float, float], estimates: Mapping[str, Estimate], *, n_val_negatives: int, finding: str = ""
+) -> tuple[OperatingPoint, ...]:
+    """One per threshold, from the estimates of `at_thresholds`."""
+    return tuple(
+        OperatingPoint(
+            aim,
+            threshold,
+            n_val_negatives,
+            sensitivity=estimates[point_name("sensitivity", aim)],
+            specificity=estimates[point_name("specificity", aim)],
+            finding=finding,
+        )
+        for aim, threshold in thresholds.items()
+    )
+
+
+def points_of_findings(
+    val: tuple[Floats, Ints],
+    test: tuple[Floats, Ints],
+    patient_N: npt.NDArray[np.str_],
+    *,
+    names: Sequence[str],
+    aims: Sequence[float],
+    draws: int,
+    seed: int,
+) -> tuple[OperatingPoint, ...]:
+    """Those of several findings, each a question of its own: probabilities (N, L) and targets (N, L) of both sides."""
+    points: list[OperatingPoint] = []
+    for number, finding in enumerate(names):
+        (val_N2, is_val_N), (test_N2, is_test_N) = (one_finding(*side, number=number) for side in (val, test))
+        thresholds = thresholds_of(val_N2, is_val_N, aims=aims)
+        patients_K = patients_of_classes(is_test_N, patient_N, classes=2)
+        found = bootstrap_metrics(
+            test_N2, is_test_N, patient_N, draws=draws, seed=seed, metrics=at_thresholds(thresholds)
+        )
+        estimates = {
+            name: metric_estimate(
+                name, one.value_R, one.point, n=one.n, patients_K=patients_K, n_patients=one.n_patients
+            )
+            for name, one in found.items()
+        }
+        points += operating_points(thresholds, estimates, n_val_negatives=int((is_val_N == 0).sum()), finding=finding)
+    return tuple(points)
 
 
 def threshold_at(score_N: Floats, positive_N: Ints, *, specificity: float) -> float:

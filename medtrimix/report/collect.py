@@ -23,7 +23,7 @@ from medtrimix.pipeline.plan import Plan
 from medtrimix.pipeline.study import Study as StudyFile
 from medtrimix.report.audit import audit_checks
 from medtrimix.report.cohort import cohort, source_kind
-from medtrimix.report.figures.embedding import FEWEST, MAPS, glimpse, plane
+from medtrimix.report.figures.embedding import FEWEST, MAPS, coloured, glimpse, plane
 from medtrimix.report.figures.examples import examples
 from medtrimix.report.study import (
     CellRow,
@@ -122,9 +122,8 @@ class _Collector:
             environment=environment(plan),
             timings=tuple(self._timings(cached)),
             collapses=tuple(self._collapses()),
-            # A picture of one finding would say nothing about the others.
-            embeddings=() if self._store.several_findings else tuple(self._embeddings()),
-            examples=self._examples() if plan.study.report.examples and not self._store.several_findings else (),
+            embeddings=tuple(self._embeddings()),
+            examples=self._examples() if plan.study.report.examples else (),
         )
 
     def _folder(self, task: Task) -> Path:
@@ -169,11 +168,13 @@ class _Collector:
     def _embeddings(self) -> list[EmbeddingMap]:
         """Of the first pretraining of each arm, where a learner needed features."""
         rows = glimpse(split.rows_of_side(self._split, "val"))
+        target_N, classes = coloured(self._store.targets(rows), classes=self._store.classes)
         return [
             EmbeddingMap(
                 arm=str(task.labels["arm"]),
                 place_N2=plane(embed.load_features(self._folder(task))[rows]),
-                target_N=self._store.targets(rows),
+                target_N=target_N,
+                classes=classes,
             )
             for task in self._plan.of_step("embed")[:MAPS]
             if _pretrain_seed(task) == 0 and len(rows) > FEWEST

@@ -209,12 +209,14 @@ class EmbeddingMap:
     Attributes:
         arm: its name.
         place_N2: positions in the plane, without unit.
-        target_N: class numbers.
+        target_N: class numbers; of several findings how many there are, two for more than two.
+        classes: names of these numbers.
     """
 
     arm: str
     place_N2: Floats
     target_N: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -222,10 +224,11 @@ class Examples:
     """Validation images of one kind, with what the learner of the opening sentence says about them.
 
     Attributes:
-        kind: "right", "wrong" or "uncertain".
+        kind: see `metrics.examples.Chosen`.
         pixels_BCHW: the pictures, small; of volumes the middle slice.
-        probability_BK: of each class.
-        target_B: class numbers.
+        probability_BK: of each class or finding.
+        target_B: class numbers; of several findings (B, L), 0 and 1.
+        column_B: the class that it was called, or the finding that it was chosen for.
         evidence_BYX: a coarse map of what the answer rests on, see `steps.explain.Explained`.
     """
 
@@ -233,6 +236,7 @@ class Examples:
     pixels_BCHW: Pixels
     probability_BK: Floats
     target_B: npt.NDArray[np.int64]
+    column_B: npt.NDArray[np.int64]
     evidence_BYX: Floats
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from medtrimix.metrics.definitions import Floats, Ints, Metric
     from medtrimix.metrics.details import Details
     from medtrimix.metrics.groups import GroupResult
+    from medtrimix.metrics.operating import OperatingPoint
 
 CALIBRATED = "_calibrated"
 """Ends the names of metrics after temperature scaling."""
@@ -102,18 +103,21 @@ class _Cell:
     """The predictions on both sides, and the draws of all that is measured on test."""
 
     def __init__(self, config: Config, *, inputs: Inputs) -> None:
+        from medtrimix.data.store import ArrayStore
         from medtrimix.metrics.calibration import calibrated, fit_temperature
         from medtrimix.metrics.definitions import METRICS
         from medtrimix.metrics.interval import ERRORS, patients_of_classes
+        from medtrimix.metrics.operating import at_thresholds, thresholds_of
 
-        self._config, self._ingest = config, inputs.ingest
+        self._config = config
+        self._store = ArrayStore.open(ingest.store_folder(inputs.ingest))
         self._val = learn.load_predictions(inputs.learn, side="val")
         self._test = learn.load_predictions(inputs.learn, side="test")
         self._classes = self._test.probability_NK.shape[1]
         self._several = self._test.target_N.ndim == 2
         self._patients_K = patients_of_classes(self._test.target_N, self._test.patient_N, classes=self._classes)
-        self._thresholds = self._chosen_thresholds()
-        self.draws = self._drawn(self._test.probability_NK, METRICS | self._at_thresholds())
+        self._thresholds = thresholds_of(self._val.probability_NK, self._val.target_N, aims=config.specificity)
+        self.draws = self._drawn(self._test.probability_NK, METRICS | at_thresholds(self._thresholds))
         self.temperature = fit_temperature(*_answers(self._val))
         self._calibrated_NK = None
         if self.temperature.value is not None:
@@ -133,7 +137,7 @@ class _Cell:
     def details(self, estimates: dict[str, Estimate]) -> Details:
         from medtrimix.metrics.calibration import reliability
         from medtrimix.metrics.details import Details
-        from medtrimix.metrics.operating import OperatingPoint
+        from medtrimix.metrics.operating import operating_points
 
         after = None if self._calibrated_NK is None else replace(self._test, probability_NK=self._calibrated_NK)
         return Details(
@@ -141,16 +145,10 @@ class _Cell:
             temperature=self.temperature,
             reliability=reliability(*_answers(self._test)),
             reliability_calibrated=() if after is None else reliability(*_answers(after)),
-            operating_points=tuple(
-                OperatingPoint(
-                    aim,
-                    threshold,
-                    n_val_negatives=int((self._val.target_N == 0).sum()),
-                    sensitivity=estimates[_point_name("sensitivity", aim)],
-                    specificity=estimates[_point_name("specificity", aim)],
-                )
-                for aim, threshold in self._thresholds.items()
-            ),
+            operating_points=operating_points(
+                self._thresholds, estimates, n_val_negatives=int((self._val.target_N == 0).sum())
+            )
+            + self._points_of_findings(),
             groups=self._groups(),
         )
 
@@ -166,30 +164,29 @@ class _Cell:
             metrics=metrics,
         )
 
-    def _chosen_thresholds(self) -> dict[float, float]:
-        from medtrimix.metrics.operating import threshold_at
+    def _points_of_findings(self) -> tuple[OperatingPoint, ...]:
+        from medtrimix.metrics.operating import points_of_findings
 
-        if self._classes != 2 or self._several:
-            return {}
-        score_N = self._val.probability_NK[:, 1]
-        return {aim: threshold_at(score_N, self._val.target_N, specificity=aim) for aim in self._config.specificity}
-
-    def _at_thresholds(self) -> dict[str, Metric]:
-        from medtrimix.metrics.operating import sensitivity_above, specificity_above
-
-        return {
-            _point_name(side, aim): above(threshold)
-            for aim, threshold in self._thresholds.items()
-            for side, above in (("sensitivity", sensitivity_above), ("specificity", specificity_above))
-        }
+        if not self._several:
+            return ()
+        return points_of_findings(
+            (self._val.probability_NK, self._val.target_N),
+            (self._test.probability_NK, self._test.target_N),
+            self._test.patient_N,
+            names=self._store.classes,
+            aims=self._config.specificity,
+            draws=self._config.draws,
+            seed=self._config.seed,
+        )
 
     def _groups(self) -> tuple[GroupResult, ...]:
         from pyarrow.parquet import read_schema
 
-        from medtrimix.data.store import ArrayStore, index_file
+        from medtrimix.data.store import index_file
         from medtrimix.metrics.groups import breakdown, by_finding
+        from medtrimix.metrics.operating import at_thresholds
 
-        store = ArrayStore.open(ingest.store_folder(self._ingest))
+        store = self._store
         known = read_schema(index_file(store.folder)).names
         columns = [name for name in self._config.by if name in known]
         index = store.columns("sample_id", *columns).set_index("sample_id").loc[self._test.sample_N]
@@ -200,7 +197,13 @@ class _Cell:
             group
             for column in columns
             for group in breakdown(
-                *whole, index[column].to_numpy(), column=column, classes=store.classes, draws=draws, seed=seed
+                *whole,
+                index[column].to_numpy(),
+                column=column,
+                classes=store.classes,
+                draws=draws,
+                seed=seed,
+                more=at_thresholds(self._thresholds),
             )
         )
 
@@ -211,8 +214,3 @@ def _answers(said: learn.Predictions) -> tuple[Floats, Ints, npt.NDArray[np.str_
 
     answers_NK, target_N = as_questions(said.probability_NK, said.target_N)
     return answers_NK, target_N, said.patient_N.repeat(len(target_N) // len(said.patient_N))
-
-
-def _point_name(side: str, aim: float) -> str:
-    """`sensitivity_at_val_90_specificity`: the threshold is that of val."""
-    return f"{side}_at_val_{100 * aim:g}_specificity"

@@ -53,15 +53,16 @@ class Explained:
     """Validation images and what the answer to each rests on.
 
     Attributes:
-        kind_B: "right", "wrong" or "uncertain", see `metrics.examples.choose`.
+        kind_B, column_B: why it was chosen, and what the answer is about, see `metrics.examples.Chosen`.
         row_B: of the store.
-        probability_BK: of each class.
-        target_B: class numbers.
-        evidence_BYX: by how much the log-odds of the class that it was called fall when a cell of the image is
-            covered, the mean over the squares that cover it.
+        probability_BK: of each class or finding.
+        target_B: class numbers; of several findings (B, L), 0 and 1.
+        evidence_BYX: by how much the log-odds of that class or finding fall when a cell of the image is covered, the
+            mean over the squares that cover it.
     """
 
     kind_B: npt.NDArray[np.str_]
+    column_B: npt.NDArray[np.int64]
     row_B: npt.NDArray[np.int64]
     probability_BK: npt.NDArray[np.float64]
     target_B: npt.NDArray[np.int64]
@@ -77,24 +78,19 @@ def load_explained(folder: Path) -> Explained:
 
 
 def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
-    """Chooses the images by the predictions that the cell left, learns once more, and covers them.
-
-    With several findings it does nothing: what the answer to one rests on would say nothing about the others.
-    """
+    """Chooses the images by the predictions that the cell left, learns once more, and covers them."""
     import numpy as np
 
-    from medtrimix.data.covered import CoveredImages
+    from medtrimix.data.covered import CELLS, CoveredImages
     from medtrimix.data.store import ArrayStore
     from medtrimix.lowlabel.table import learn as learn_task
     from medtrimix.lowlabel.task import Hooks
     from medtrimix.metrics.examples import choose
 
     store = ArrayStore.open(ingest.store_folder(inputs.ingest))
-    if store.several_findings:
-        return
     said = learn.load_predictions(inputs.learn, side="val")
     chosen = choose(said.probability_NK, said.target_N)
-    place_B = np.concatenate(list(chosen.values()))
+    place_B = chosen.place_B
     row_of = {name: row for row, name in enumerate(store.columns("sample_id")["sample_id"])}
     row_B = np.array([row_of[name] for name in said.sample_N[place_B]], dtype=np.int64)
     mean = pretrain.load_arm(inputs.pretrain).normalisation.mean  # what the encoder sees there is zero
@@ -105,20 +101,21 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
         task = dataclasses.replace(task, features=_features(task, pictures=pictures))
     hooks = Hooks(should_stop=context.should_stop, record=_unheard)
     predict = learn_task(task, options=config.cell.strategy, hooks=hooks)
-    maps = []
-    for number, place in enumerate(place_B):
+    maps = np.zeros((len(place_B), CELLS, CELLS))
+    for number, column in enumerate(chosen.column_B):
         if context.should_stop():
             raise Interrupted(f"Stopped after {number} images.")
-        maps.append(_evidence(predict, pictures.covered(number), called=int(said.probability_NK[place].argmax())))
+        maps[number] = _evidence(predict, pictures.covered(number), column=int(column))
         context.recorder.progress(number + 1, len(place_B), unit="images")
     with replacing(out / "explained.npz") as temporary, temporary.open("wb") as file:
         np.savez(
             file,
-            kind_B=np.repeat(list(chosen), [len(places) for places in chosen.values()]),
+            kind_B=chosen.kind_B,
+            column_B=chosen.column_B,
             row_B=row_B,
             probability_BK=said.probability_NK[place_B],
             target_B=said.target_N[place_B],
-            evidence_BYX=np.stack(maps),
+            evidence_BYX=maps,
         )
 
 
@@ -126,12 +123,12 @@ def _unheard(step: int, values: Mapping[str, float]) -> None:
     """The cell itself has told its curves."""
 
 
-def _evidence(predict: Predict, rows: npt.NDArray[np.int64], *, called: int) -> npt.NDArray[np.float64]:
+def _evidence(predict: Predict, rows: npt.NDArray[np.int64], *, column: int) -> npt.NDArray[np.float64]:
     import numpy as np
 
     from medtrimix.data.covered import as_map
 
-    probability_S = predict(rows)[:, called].clip(_LEAST, 1 - _LEAST)
+    probability_S = predict(rows)[:, column].clip(_LEAST, 1 - _LEAST)
     odds_S = np.log(probability_S) - np.log1p(-probability_S)
     return as_map(odds_S[-1] - odds_S[:-1])
 

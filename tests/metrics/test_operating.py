@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_curve
 
-from medtrimix.metrics.operating import sensitivity_above, specificity_above, threshold_at
+from medtrimix.metrics.bootstrap import bootstrap_metrics
+from medtrimix.metrics.findings import one_finding
+from medtrimix.metrics.operating import (
+    at_thresholds,
+    point_name,
+    points_of_findings,
+    sensitivity_above,
+    specificity_above,
+    threshold_at,
+    thresholds_of,
+)
 
 
 def columns(score_N: np.ndarray) -> np.ndarray:
@@ -57,3 +67,35 @@ def test_a_draw_without_a_class_is_undefined() -> None:
 def test_a_negative_at_the_top_leaves_nothing_called() -> None:
     score_N, target_N = np.array([1.0, 0.9, 0.1]), np.array([0, 1, 0])
     assert applied(threshold_at(score_N, target_N, specificity=0.9), score_N, target_N) == (0.0, 1.0)
+
+
+def test_each_of_several_findings_has_the_points_of_its_own_question() -> None:
+    rng = np.random.default_rng(0)
+    target_NL = (rng.random((240, 2)) < [0.4, 0.2]).astype(np.int64)
+    score_NL = np.clip(rng.normal(0.3 + 0.3 * target_NL, 0.2), 0, 1)
+    patient_N = np.array([f"p{row // 2}" for row in range(120)])
+    val, test = ((score_NL[rows], target_NL[rows]) for rows in (slice(120), slice(120, None)))
+    found = points_of_findings(val, test, patient_N, names=("edema", "mass"), aims=(0.8, 0.9), draws=200, seed=1)
+    assert [(point.finding, point.specificity_aimed) for point in found] == [
+        ("edema", 0.8),
+        ("edema", 0.9),
+        ("mass", 0.8),
+        ("mass", 0.9),
+    ]
+    for number, name in enumerate(("edema", "mass")):
+        thresholds = thresholds_of(*one_finding(*val, number=number), aims=(0.8, 0.9))
+        alone = bootstrap_metrics(
+            *one_finding(*test, number=number), patient_N, draws=200, seed=1, metrics=at_thresholds(thresholds)
+        )
+        for point in (point for point in found if point.finding == name):
+            assert point.threshold == thresholds[point.specificity_aimed]
+            assert point.n_val_negatives == (val[1][:, number] == 0).sum()
+            for side in ("sensitivity", "specificity"):
+                estimate = getattr(point, side)
+                assert estimate.value == alone[point_name(side, point.specificity_aimed)].point
+                assert estimate.low < estimate.value < estimate.high
+
+
+def test_there_are_thresholds_for_two_classes_only() -> None:
+    assert thresholds_of(np.full((4, 3), 1 / 3), np.arange(4) % 3, aims=(0.9,)) == {}
+    assert thresholds_of(np.full((4, 2), 0.5), np.eye(2, dtype=np.int64)[np.arange(4) % 2], aims=(0.9,)) == {}

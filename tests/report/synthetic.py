@@ -141,7 +141,8 @@ def make_study(*, draws: int = 400, label_seeds: int = 3, n_test: int = 400) -> 
 
 def _map(arm: str, generator: np.random.Generator) -> EmbeddingMap:
     target_N = generator.integers(0, 2, 120)
-    return EmbeddingMap(arm, generator.normal(size=(120, 2)) + SEPARATION[arm][0] * target_N[:, None], target_N)
+    place_N2 = generator.normal(size=(120, 2)) + SEPARATION[arm][0] * target_N[:, None]
+    return EmbeddingMap(arm, place_N2, target_N, ("normal", "opacity"))
 
 
 def _examples(kind: str, generator: np.random.Generator) -> Examples:
@@ -150,7 +151,7 @@ def _examples(kind: str, generator: np.random.Generator) -> Examples:
     probability_B = np.full(8, 0.51 if kind == "uncertain" else 0.97)
     probability_BK = np.where(np.arange(2) == called_B[:, None], probability_B[:, None], 1 - probability_B[:, None])
     evidence_BYX = generator.normal(size=(8, 8, 8)).cumsum(axis=1).cumsum(axis=2) / 8
-    return Examples(kind, _views("simclr", generator).original_BCHW, probability_BK, target_B, evidence_BYX)
+    return Examples(kind, _views("simclr", generator).original_BCHW, probability_BK, target_B, called_B, evidence_BYX)
 
 
 def _loss(arm: str, generator: np.random.Generator) -> LossCurve:

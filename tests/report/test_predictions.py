@@ -7,10 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from medtrimix.metrics.examples import choose
 from medtrimix.report.figures.calibration import calibration, reliability
-from medtrimix.report.figures.embedding import POINTS, glimpse, plane
-from medtrimix.report.figures.examples import saliency_sheet, small
+from medtrimix.report.figures.embedding import POINTS, coloured, glimpse, plane
+from medtrimix.report.figures.examples import example_sheet, saliency_sheet, small
 from medtrimix.report.figures.roc import roc_curves
 from medtrimix.report.study import Prediction, Study
 
@@ -83,25 +82,6 @@ def test_bands_hold_their_curves(study: Study) -> None:
         assert 0.01 < np.ptp(edge) < 0.3
 
 
-def test_examples_are_of_their_kind_and_of_one_kind_only() -> None:
-    generator = np.random.default_rng(0)
-    probability_NK = generator.dirichlet([0.5, 0.5], size=200)
-    target_N = (generator.random(200) < probability_NK[:, 1]).astype(np.int64)
-    found = choose(probability_NK, target_N)
-    called_N = probability_NK.argmax(axis=1)
-    assert (called_N == target_N)[found["right"]].all()
-    assert not (called_N == target_N)[found["wrong"]].any()
-    assert sorted(np.bincount(target_N[found["right"]])) == [4, 4]
-    gap_N = np.abs(probability_NK[:, 1] - 0.5)
-    assert gap_N[found["uncertain"]].max() <= np.sort(gap_N)[7] + 1e-12
-    chosen = np.concatenate(list(found.values()))
-    assert len(chosen) == len(set(chosen.tolist())) == 24
-
-
-def test_a_faultless_learner_has_no_wrong_example() -> None:
-    assert choose(np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]]), np.array([0, 1, 1]))["wrong"].size == 0
-
-
 @pytest.mark.parametrize(
     ("shape", "small_shape"),
     [((2, 1, 28, 28), (2, 1, 28, 28)), ((2, 3, 224, 200), (2, 3, 74, 66)), ((2, 1, 5, 97, 97), (2, 1, 48, 48))],
@@ -152,3 +132,28 @@ def test_a_map_of_nearly_nothing_is_not_made_to_look_like_something(study: Study
     figure = saliency_sheet(dataclasses.replace(study, examples=(flat,)))
     assert figure is not None
     assert np.asarray(figure.axes[0].images[1].get_alpha()).max() < 0.01
+
+
+def test_examples_of_findings_name_the_finding_that_they_were_chosen_for(study: Study) -> None:
+    first = dataclasses.replace(
+        study.examples[0],
+        kind="missed",
+        probability_BK=np.full((8, 3), 0.04),
+        target_B=np.tile([0, 1, 0], (8, 1)),
+        column_B=np.full(8, 1),
+    )
+    named = dataclasses.replace(study, classes=("edema", "effusion", "mass"), examples=(first,))
+    pictures, maps = example_sheet(named), saliency_sheet(named)
+    assert pictures is not None
+    assert maps is not None
+    assert [text.get_text() for text in pictures.axes[0].texts[:2]] == ["probability .040", "effusion: yes"]
+    assert maps.axes[0].texts[0].get_text() == "effusion: yes"
+    assert maps.axes[0].texts[1].get_text().startswith("effusion: ")
+
+
+def test_points_are_coloured_by_class_or_by_how_many_findings_there_are() -> None:
+    target_N, names = coloured(np.array([1, 0]), classes=("normal", "opacity"))
+    assert (target_N.tolist(), names) == ([1, 0], ("normal", "opacity"))
+    several_NL = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]])
+    target_N, names = coloured(several_NL, classes=("edema", "effusion", "mass"))
+    assert [names[number] for number in target_N] == ["no finding", "one finding", "two or more", "two or more"]

@@ -116,6 +116,16 @@ def test_the_test_set_is_taken_apart_by_columns_that_the_store_has(cell: Cell) -
     assert all(group.metrics["auc"].low < group.metrics["auc"].value for group in groups)
 
 
+def test_the_threshold_is_the_same_for_all_parts(cell: Cell) -> None:
+    """Weighted by their negatives, the specificities of the parts are that of the whole."""
+    details = evaluate.load_details(cell[1])
+    for point in details.operating_points:
+        name = f"specificity_at_val_{100 * point.specificity_aimed:g}_specificity"
+        parts = [(group.count_K[0], group.metrics[name].value) for group in details.groups]
+        together = sum(n * value for n, value in parts) / sum(n for n, _ in parts)
+        assert together == pytest.approx(point.specificity.value, abs=1e-12)
+
+
 def test_everything_reads_back_and_is_plain_json(cell: Cell) -> None:
     inputs, out, _ = cell
     details = evaluate.load_details(out)

@@ -46,6 +46,7 @@ def calibration(study: Study) -> Figure | None:
     rows = {(row.arm, row.strategy, row.budget): row for row in summarise(study)}
     arms = looks(study)
     columns = len(shown)
+    two_answers = len(study.classes) == 2 or study.predictions[0].several
     with mpl.rc_context(SETTINGS):
         figure, panels = new_figure(columns=columns, width=WIDTH, height=4.6, row_heights=(3.2, 1))
         for place, (budget, groups) in enumerate(shown.items()):
@@ -65,7 +66,7 @@ def calibration(study: Study) -> Figure | None:
             curve.legend(loc="upper left", fontsize=6.5, frameon=False, handlelength=1.4)
             bars.set(xlim=(0, 1), xlabel="probability given")
             bars.margins(y=0.45)
-        panels[0].set_ylabel("share with the finding" if len(study.classes) == 2 else "share called right")
+        panels[0].set_ylabel("share with the finding" if two_answers else "share called right")
         panels[columns].set_ylabel("images")
     return figure
 

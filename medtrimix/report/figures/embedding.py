@@ -27,6 +27,15 @@ def glimpse(row_N: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return row_N[places]
 
 
+def coloured(
+    target_N: npt.NDArray[np.int64], *, classes: tuple[str, ...]
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """What the points are coloured by: the class; of several findings, whose targets are (N, L), their number."""
+    if target_N.ndim == 1:
+        return target_N, classes
+    return np.minimum(target_N.sum(axis=1), 2), ("no finding", "one finding", "two or more")
+
+
 def plane(feature_NE: npt.ArrayLike) -> Floats:
     """Places in the plane, `(N, 2)`, that keep neighbours together; the same for the same features.
 
@@ -61,7 +70,7 @@ def embedding_maps(study: Study) -> Figure | None:
     with mpl.rc_context(SETTINGS):
         figure, panels = new_grid(len(shown), columns=3, height=3.1, square=True)
         for panel, found in zip(panels, shown, strict=True):
-            _points(panel, found, classes=study.classes)
+            _points(panel, found)
             panel.set_title(arms[found.arm].title)
             panel.set(xticks=[], yticks=[])
             for spine in panel.spines.values():
@@ -71,8 +80,8 @@ def embedding_maps(study: Study) -> Figure | None:
     return figure
 
 
-def _points(panel: mpl.axes.Axes, found: EmbeddingMap, *, classes: tuple[str, ...]) -> None:
-    for number, name in enumerate(classes):
+def _points(panel: mpl.axes.Axes, found: EmbeddingMap) -> None:
+    for number, name in enumerate(found.classes):
         again, colour = divmod(number, len(COLOURS))
         own = found.place_N2[found.target_N == number]
         panel.plot(

@@ -1,4 +1,4 @@
-"""Validation images that were called right, wrong, or hardly at all: what the numbers look like.
+"""Validation images that were called right, wrong, or hardly at all, or whose finding was seen or missed.
 
 They are pictures of patients, so `report.examples: false` leaves them out. They never come from the test set, and
 nothing but the pixels, the classes and the probability is shown.
@@ -26,6 +26,9 @@ _TITLES = {
     "right": "called right, most confident of each class",
     "wrong": "called wrong, most confident first",
     "uncertain": "uncertain, closest call first",
+    "seen": "finding seen: there, and more probable than in 9 of 10 images without it",
+    "missed": "finding missed: there, and less probable than in half of the images without it",
+    "false_alarm": "false alarm: not there, and more probable than in 9 of 10 images without it",
 }
 _FAINTEST = 0.1
 """Of a map whose values are all smaller, nothing is made to look like evidence."""
@@ -38,7 +41,7 @@ def examples(found: Explained, *, store: ArrayStore) -> tuple[Examples, ...]:
     for kind in dict.fromkeys(found.kind_B.tolist()):
         own_B = found.kind_B == kind
         pixels_BCHW = small(store.images(found.row_B[own_B]))
-        parts = (part[own_B] for part in (found.probability_BK, found.target_B, found.evidence_BYX))
+        parts = (part[own_B] for part in (found.probability_BK, found.target_B, found.column_B, found.evidence_BYX))
         shown.append(Examples(kind, pixels_BCHW, *parts))
     return tuple(shown)
 
@@ -102,20 +105,29 @@ def _evidence(panel: Axes, found: Examples, place: int, *, classes: tuple[str, .
         extent=(-0.5, width - 0.5, height - 0.5, -0.5),
         interpolation="nearest",
     )
-    called = int(found.probability_BK[place].argmax())
-    _label(panel, f"is {_short(classes[int(found.target_B[place])])}", above=True)
+    _label(panel, _truth(found, place, classes=classes), above=True)
     peak = float(evidence_YX.flat[np.abs(evidence_YX).argmax()])
-    _label(panel, f"{_short(classes[called])}: {peak:+.1f}", above=False)
+    _label(panel, f"{_short(classes[int(found.column_B[place])])}: {peak:+.1f}", above=False)
 
 
 def _picture(panel: Axes, found: Examples, place: int, *, classes: tuple[str, ...]) -> None:
     pixels_HWC = np.moveaxis(found.pixels_BCHW[place], 0, -1)
     panel.imshow(np.broadcast_to(pixels_HWC, (*pixels_HWC.shape[:2], 3)), interpolation="nearest", vmin=0, vmax=255)
-    called = int(found.probability_BK[place].argmax())
-    truth = int(found.target_B[place])
-    said = f"called {_short(classes[called])}, {number(float(found.probability_BK[place, called]))}"
-    _label(panel, said, above=False, colour=_GOOD if called == truth else _BAD)
-    _label(panel, f"is {_short(classes[truth])}", above=True)
+    column = int(found.column_B[place])
+    probability = number(float(found.probability_BK[place, column]))
+    several = found.target_B.ndim == 2
+    said = f"probability {probability}" if several else f"called {_short(classes[column])}, {probability}"
+    good = found.kind == "seen" if several else column == int(found.target_B[place])
+    _label(panel, said, above=False, colour=_GOOD if good else _BAD)
+    _label(panel, _truth(found, place, classes=classes), above=True)
+
+
+def _truth(found: Examples, place: int, *, classes: tuple[str, ...]) -> str:
+    """`is opacity`; of several findings `effusion: no`."""
+    if found.target_B.ndim == 1:
+        return f"is {_short(classes[int(found.target_B[place])])}"
+    column = int(found.column_B[place])
+    return f"{_short(classes[column])}: {'yes' if found.target_B[place, column] else 'no'}"
 
 
 def _label(panel: Axes, text: str, *, above: bool, colour: str = "black") -> None:
