@@ -58,5 +58,16 @@ def test_each_finding_is_a_question_of_its_own(tmp_path: Path) -> None:
         groups = json.loads(file.with_name("details.json").read_text())["groups"]
         assert [group["value"] for group in groups] == ["0", "1", "2"]
         assert [group["metrics"]["auc"]["value"] for group in groups] == pytest.approx(of_each, abs=1e-12)
+        points = json.loads(file.with_name("details.json").read_text())["operating_points"]
+        assert [point["finding"] for point in points] == ["0", "0", "1", "1", "2", "2"]
     page = (ran.workspace / "results" / "findings" / "report.html").read_text()
     assert "the mean over the 3 findings" in page
+    assert "By finding, with" in page
+    for figure in ("examples", "saliency", "embedding"):
+        assert (ran.workspace / "results" / "findings" / "figures" / f"{figure}.png").is_file()
+    explained = list((ran.workspace / "steps" / "explain").glob("*/explained.npz"))
+    assert len(explained) == 2, "4 of each and half of all: which are fewer is known later"
+    for maps_file in explained:
+        with np.load(maps_file) as maps:
+            assert set(maps["kind_B"].tolist()) <= {"seen", "missed", "false_alarm"}
+            assert maps["evidence_BYX"].shape == (len(maps["row_B"]), 8, 8)
