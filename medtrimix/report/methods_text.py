@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from medtrimix.report.parts import thresholds_for
 from medtrimix.report.study import UNTRAINED, Study
 from medtrimix.report.summary import control, differences
 from medtrimix.report.wording import arm_title, count, strategy_title
@@ -66,6 +67,21 @@ class _Text:
         classes = f"{', '.join(self._study.classes[:-1])} and {self._study.classes[-1]}"
         return (
             f"{cohort.unit.capitalize()}s ({cohort.image}; classes: {classes}) were split by patient: {sizes}. "
+            f"{self._audit()}"
+        )
+
+    def _audit(self) -> str:
+        leaks = [
+            f"{check.question[0].lower()}{check.question[1:]}: {check.findings}"
+            for check in self._study.audit
+            if check.leak
+        ]
+        if leaks:
+            return (
+                "Before training it was checked what the sides, and pretraining and evaluation, have in common, and "
+                f"the study went on in spite of what was found ({'; '.join(leaks)})."
+            )
+        return (
             "Before training it was checked that no patient and no identical picture was on two sides, and that "
             "pretraining saw no patient of the validation or test set."
         )
@@ -118,6 +134,11 @@ class _Text:
                 "The number of labels with which the control reaches the same AUC was read off its learning curve, "
                 f"made monotone [{self._number(_ISOTONIC)}] and linear in the logarithm of the number of labels; its "
                 "range has the crossings of the bootstrap draws."
+            )
+        if aims := thresholds_for(study):
+            parts.append(
+                f"Thresholds were the lowest with a specificity of {' and '.join(f'{100 * aim:g}%' for aim in aims)} on "
+                "validation images, and were applied to the test set as they were."
             )
         if any(math.isfinite(gap.p_holm) for gap in differences(study)):
             parts.append(f"P values of differences were adjusted for all comparisons [{self._number(_HOLM)}].")

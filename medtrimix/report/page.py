@@ -9,7 +9,7 @@ from medtrimix.report.efficiency import efficiencies
 from medtrimix.report.headline import headline
 from medtrimix.report.html import Picture, environment
 from medtrimix.report.methods_text import methods_text
-from medtrimix.report.parts import aims, operating_table, part_tables
+from medtrimix.report.parts import operating_table, part_tables, thresholds_for
 from medtrimix.report.study import Study
 from medtrimix.report.summary import TableRow, control, differences, majority_accuracy, summary_table
 from medtrimix.report.wording import arm_title, interval, labels_needed, learner_title, strategy_title
@@ -34,7 +34,7 @@ def page(study: Study, *, pictures: tuple[Picture, ...]) -> str:
             groups=_grouped(summary_table(study)),
             reference=arm_title(study.arms[0], method=study.methods[study.arms[0]]),
             majority=_majority(study),
-            aims=aims(study),
+            aims=thresholds_for(study),
             points=operating_table(study),
             parts=part_tables(study),
             several=bool(study.predictions) and study.predictions[0].several,

@@ -57,15 +57,15 @@ class PartTable:
     parts: tuple[Part, ...]
 
 
-def aims(study: Study) -> tuple[float, ...]:
-    """Specificities that thresholds were chosen for, of classes."""
+def thresholds_for(study: Study) -> tuple[float, ...]:
+    """Specificities that thresholds were chosen for."""
     details = study.cells[0].details
-    return tuple(point.specificity_aimed for point in details.operating_points if not point.finding) if details else ()
+    return tuple(dict.fromkeys(point.specificity_aimed for point in details.operating_points)) if details else ()
 
 
 def operating_table(study: Study) -> tuple[PointRow, ...]:
-    """At every label budget; empty where no threshold was chosen."""
-    wanted = [(point_name("sensitivity", aim), point_name("specificity", aim)) for aim in aims(study)]
+    """At every label budget; empty where no threshold was chosen, or one for each of several findings."""
+    wanted = [(point_name("sensitivity", aim), point_name("specificity", aim)) for aim in thresholds_for(study)]
     rows = {(row.arm, row.strategy, row.budget): row for row in summarise(study)}
     found = [rows.get((*who, budget)) for budget in study.budgets for who in _compared(study)]
     return tuple(
@@ -75,7 +75,7 @@ def operating_table(study: Study) -> tuple[PointRow, ...]:
             pairs=tuple((interval(row.metrics[seen]), interval(row.metrics[spared])) for seen, spared in wanted),
         )
         for row in found
-        if row is not None and wanted
+        if row is not None and wanted and wanted[0][0] in row.metrics
     )
 
 

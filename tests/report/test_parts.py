@@ -11,6 +11,7 @@ from medtrimix.metrics.calibration import Temperature
 from medtrimix.metrics.details import Details
 from medtrimix.metrics.groups import GroupResult
 from medtrimix.metrics.operating import OperatingPoint, point_name
+from medtrimix.report.methods_text import methods_text
 from medtrimix.report.page import page
 from medtrimix.report.parts import operating_table, part_tables
 from medtrimix.report.study import CellRow, Study
@@ -77,6 +78,12 @@ def test_thresholds_at_every_budget_of_the_two_that_are_compared(study: Study) -
     own = [cell for cell in study.cells if (cell.arm, cell.strategy, cell.budget) == ("trimix", "linear", "1%")]
     mean = sum(cell.metrics["auc"].value for cell in own) / len(own)
     assert rows[0].pairs[0][0].startswith(f"{mean:.3f}".removeprefix("0"))
+
+
+def test_methods_say_where_thresholds_come_from(study: Study) -> None:
+    assert "with a specificity of 90% on validation images" in methods_text(detailed(study)).paragraphs[2]
+    assert "with a specificity of 90% and 95% on" in methods_text(detailed(study, findings=True)).paragraphs[2]
+    assert "specificity" not in methods_text(study).paragraphs[2]
 
 
 def test_parts_are_of_the_first_repetition_and_say_what_is_missing(study: Study) -> None:

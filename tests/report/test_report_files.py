@@ -141,6 +141,15 @@ def test_methods_cite_what_was_used(study: Study) -> None:
     assert "BYOL" not in text + " ".join(found.references)
 
 
+def test_methods_do_not_claim_what_a_leaking_study_lacks(study: Study) -> None:
+    claim = "it was checked that no patient and no identical picture was on two sides"
+    assert claim in methods_text(study).paragraphs[0]
+    check = AuditCheck("Patients on two sides of the split", 3, "the study went on (on_leak: warn)", leak=True)
+    leaking = methods_text(dataclasses.replace(study, audit=(*study.audit, check))).paragraphs[0]
+    assert claim not in leaking
+    assert "went on in spite of what was found (patients on two sides of the split: 3)" in leaking
+
+
 @pytest.mark.parametrize(
     "addition", ['<img src="//cdn.example/x.png">', "<script></script>", "<style>a{background:url(x)}</style>"]
 )
