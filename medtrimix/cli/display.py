@@ -6,11 +6,11 @@ import time
 from collections import Counter
 from types import TracebackType
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
-from medtrimix.cli.console import complain, out
+from medtrimix.cli.console import amount, bars, complain
 from medtrimix.errors import MedtrimixError
 from medtrimix.pipeline.graph import Task
 from medtrimix.pipeline.plan import Plan
@@ -37,15 +37,7 @@ class Display:
     """Follows a run; a `with` block holds the bars on the terminal. Implements `pipeline.run.Observer`."""
 
     def __init__(self, plan: Plan, *, done: frozenset[str]) -> None:
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[amount]}", justify="right"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=out,
-            transient=True,
-        )
+        self._bars = bars()
         self._total = len(plan.tasks) - len(done)
         self._count = 0
         self._all = self._bars.add_task("all tasks", total=self._total, amount="")
@@ -66,8 +58,9 @@ class Display:
 
     def progressed(self, task: Task, done: int, total: int, unit: str) -> None:
         """Moves its bar."""
-        amount = f"{done:,}/{total:,} {unit}" if total else f"{done:,} {unit}"
-        self._bars.update(self._bar_of[task.name], completed=done, total=total or None, amount=amount)
+        self._bars.update(
+            self._bar_of[task.name], completed=done, total=total or None, amount=amount(done, total, unit=unit)
+        )
 
     def warned(self, task: Task, message: str) -> None:
         """Prints the warning above the bars, where it stays."""

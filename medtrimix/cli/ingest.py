@@ -10,11 +10,11 @@ from types import FrameType
 
 from rich import box
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 from rich.table import Table
 from rich.text import Text
 
-from medtrimix.cli.console import out
+from medtrimix.cli.console import amount, bars, out
 from medtrimix.errors import Interrupted
 from medtrimix.ingest.options import DataOptions
 from medtrimix.pipeline.ingest_folder import IngestFolder, ingest_folder
@@ -37,21 +37,21 @@ def ingest_source(folder: Path, *, options: DataOptions, workers: int | None) ->
     """
     workers = workers or resolve(ComputeOptions(device="cpu")).workers
     try:
-        with _bars() as bars:
-            bar = bars.add_task("looking", total=None, amount="")
+        with bars() as shown:
+            bar = shown.add_task("looking", total=None, amount="")
             with ingest_folder(folder, options=options) as claimed:
                 if claimed.is_done:
                     out.print("Nothing to do: the folder holds this ingest already.")
                 else:
-                    _fill(claimed, workers=workers, bars=bars, move=_mover(bars, bar))
+                    _fill(claimed, workers=workers, shown=shown, move=_mover(shown, bar))
     except KeyboardInterrupt:  # left to typer, it would end without a word
         raise Interrupted("Stopped.", fix="The same command goes on from here.") from None
     _print_outcome(claimed)
 
 
-def _fill(claimed: IngestFolder, *, workers: int, bars: Progress, move: Callable[[int, int, str], None]) -> None:
+def _fill(claimed: IngestFolder, *, workers: int, shown: Progress, move: Callable[[int, int, str], None]) -> None:
     if claimed.was_begun:
-        bars.console.print("Going on where an earlier call was interrupted.")
+        shown.console.print("Going on where an earlier call was interrupted.")
     with _held_ctrl_c() as pressed:
         claimed.fill(workers=workers, watch=Watch(move, pressed), write_page=_write_page)
 
@@ -62,22 +62,15 @@ def _write_page(claimed: IngestFolder) -> None:
     write_quality(claimed.store, verdicts=claimed.verdicts, out=claimed.page)
 
 
-def _bars() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[amount]}", justify="right"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=out,
-        transient=True,
-    )
-
-
-def _mover(bars: Progress, bar: int) -> Callable[[int, int, str], None]:
+def _mover(shown: Progress, bar: TaskID) -> Callable[[int, int, str], None]:
     def move(done: int, total: int, unit: str) -> None:
-        amount = f"{done:,}/{total:,} {unit}" if total else f"{done:,} {unit}"
-        bars.update(bar, description="reading", completed=done, total=total or None, amount=amount)  # type: ignore[arg-type]
+        shown.update(
+            bar,
+            description="reading",
+            completed=done,
+            total=total or None,
+            amount=amount(done, total, unit=unit),
+        )
 
     return move
 

@@ -136,9 +136,10 @@ class _Text:
                 "range has the crossings of the bootstrap draws."
             )
         if aims := thresholds_for(study):
+            specificities = " and ".join(f"{100 * aim:g}%" for aim in aims)
             parts.append(
-                f"Thresholds were the lowest with a specificity of {' and '.join(f'{100 * aim:g}%' for aim in aims)} on "
-                "validation images, and were applied to the test set as they were."
+                f"Thresholds were the lowest with a specificity of {specificities} on validation images, and were "
+                "applied to the test set as they were."
             )
         if any(math.isfinite(gap.p_holm) for gap in differences(study)):
             parts.append(f"P values of differences were adjusted for all comparisons [{self._number(_HOLM)}].")
