@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from medtrimix.tracking.pages import APP
 from medtrimix.tracking.views import cells_key, curves_key
 
 _TRAINING = "workflowType=machine_learning"
@@ -32,7 +33,7 @@ class Links:
 def server_command(uri: str, *, port: int, artifact_root: Path | None = None) -> list[str]:
     """Command line of a server for this machine only; start it with `connection.quiet_environment()`."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", uri]
+    command += ["--app-name", APP, "--backend-store-uri", uri]
     if artifact_root is not None:
         command += ["--artifacts-destination", str(artifact_root.resolve())]
     return command

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -143,6 +145,8 @@ def test_mlflow_shows_the_answer(browser: Browser, files: ReportFiles, study: St
         page.goto(pages.curves)
         page.get_by_text("auc/linear").first.wait_for()
         page.close()
+        with pytest.raises(HTTPError, match="404"):  # nobody can hand a run on to a language model from here
+            urlopen(f"{base}/ajax-api/3.0/mlflow/assistant/config")
     finally:
         server.terminate()
         server.wait(timeout=60)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medtrimix.tracking.pages import NothingHandedOn
 from medtrimix.tracking.text import clean_name, short_tag, short_value
 from medtrimix.tracking.ui import links, server_command
 
@@ -36,6 +40,31 @@ def test_notes_are_cut_between_lines(text: str) -> None:
 def test_the_server_listens_on_this_machine_only() -> None:
     command = server_command("sqlite:///x.db", port=5001)
     assert command[command.index("--host") + 1] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/ajax-api/3.0/mlflow/assistant/message", 404),
+        ("/ajax-api/3.0/mlflow/gateway/secrets/config", 404),
+        ("/api/2.0/mlflow/gateway-proxy", 404),
+        ("/gateway/somewhere/mlflow/invocations", 404),
+        ("/", 200),
+        ("/ajax-api/2.0/mlflow/runs/get", 200),
+        ("/ajax-api/2.0/mlflow-artifacts/artifacts/gateway/report.html", 200),
+    ],
+)
+def test_pages_hand_nothing_on_to_language_models(path: str, status: int) -> None:
+    sent: list[dict[str, object]] = []
+
+    async def behind(scope: object, receive: object, send: Callable[[dict[str, object]], Awaitable[None]]) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    asyncio.run(NothingHandedOn(behind)({"type": "http", "path": path}, None, send))
+    assert sent[0]["status"] == status
 
 
 def test_links_open_in_the_training_mode() -> None:
