@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from itertools import combinations
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +16,16 @@ from medtrimix.data.split import Texts
 from medtrimix.data.subsets import class_size
 from medtrimix.findings import are_several, classes_of, present
 
-Draw: TypeAlias = tuple[LabelBudget, int]
-"""A label budget and the seed of the draw."""
+
+class Subset(NamedTuple):
+    """What a study learns from: a label budget, the seed of the draw, and its rows."""
+
+    budget: LabelBudget
+    seed: int
+    row_N: npt.NDArray[np.int64]
 
 
-def audit_subsets(
-    index: pd.DataFrame, split: Texts, *, subsets: Mapping[Draw, npt.NDArray[np.int64]]
-) -> tuple[Finding, ...]:
+def audit_subsets(index: pd.DataFrame, split: Texts, *, subsets: Sequence[Subset]) -> tuple[Finding, ...]:
     """A finding for each subset that is not what it should be.
 
     That is: it has a row outside train or without label, repeats one, is not stratified, or does not lie inside the
@@ -32,22 +35,23 @@ def audit_subsets(
     Args:
         index: the index of the store.
         split: the side of each row.
-        subsets: rows by budget and seed.
+        subsets: all of them; a budget of 1 is not one of 1.0.
     """
     labelled = (split == "train").to_numpy() & (index["label"] != "").to_numpy()
     asked = (_Findings if are_several(index["label"].unique()) else _Classes)(index.loc[labelled, "label"])
     findings = []
-    for (budget, seed), rows in subsets.items():
+    for budget, seed, rows in subsets:
         name = f"{budget_name(budget)}, seed {seed}"
         outside = rows[~labelled[rows]]
         if len(outside):
             findings.append(_finding(index, outside, where=(name, *sorted(set(split.iloc[outside])))))
         if len(set(rows.tolist())) < len(rows) or not asked.stratified(index["label"].iloc[rows], budget=budget):
             findings.append(_finding(index, rows, where=(name, "not stratified")))
-    for (small, own), (large, other) in combinations(sorted(subsets, key=lambda draw: len(subsets[draw])), 2):
-        missing = np.setdiff1d(subsets[small, own], subsets[large, other])
-        if own == other and asked.inside(small, large) and len(missing):
-            findings.append(_finding(index, missing, where=(budget_name(small), f"not in {budget_name(large)}")))
+    for small, large in combinations(sorted(subsets, key=lambda subset: len(subset.row_N)), 2):
+        missing = np.setdiff1d(small.row_N, large.row_N)
+        if small.seed == large.seed and asked.inside(small.budget, large.budget) and len(missing):
+            where = (budget_name(small.budget), f"not in {budget_name(large.budget)}")
+            findings.append(_finding(index, missing, where=where))
     return tuple(findings)
 
 

@@ -8,16 +8,14 @@ steps/<step>/<key>/     outputs, curves, record
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from medtrimix.config.digest import digest_of_file
-from medtrimix.config.files import read_json, write_json
+from medtrimix.config.files import alone_in, read_json, write_json
 
 DONE = "done.json"
 CHECKPOINT = "checkpoint.pt"
@@ -68,16 +66,9 @@ class StepCache:
 
     @contextmanager
     def locked(self, step: str, *, key: str) -> Iterator[Path]:
-        """Gives the task's folder to one process at a time; the lock goes with the process, however it dies."""
+        """Gives the task's folder to one process at a time, see `alone_in`."""
         folder = self.folder(step, key=key)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as file:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    time.sleep(0.2)
+        with alone_in(folder):
             yield folder
 
     def clear(self, step: str, *, key: str) -> None:

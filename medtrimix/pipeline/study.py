@@ -168,7 +168,8 @@ class LearnOptions(Config):
         """Draws of the labelled subset of this budget."""
         if isinstance(self.label_seeds, int):
             return self.label_seeds
-        return self.label_seeds[self.label_budgets.index(budget)]
+        names = [budget_name(known) for known in self.label_budgets]  # a budget of 1 is not one of 1.0
+        return self.label_seeds[names.index(budget_name(budget))]
 
 
 class EvaluateOptions(Config):

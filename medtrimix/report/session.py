@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from medtrimix.config.digest import digest_of
-from medtrimix.config.files import read_json
+from medtrimix.config.files import alone_in, read_json
 from medtrimix.errors import Interrupted, LeakageError
 from medtrimix.pipeline.cache import StepCache
 from medtrimix.pipeline.plan import Plan
@@ -43,18 +43,23 @@ def open_tracker(plan: Plan, *, workspace: Path) -> Tracker:
 def published(plan: Plan, *, workspace: Path, done: frozenset[str]) -> Iterator[Recording]:
     """Opens the study's run in MLflow; when the block has done the work, writes and publishes the report.
 
-    A block that ends with an error leaves a run that says so; the next attempt takes the same run up again.
+    A block that ends with an error leaves a run that says so; the next attempt takes the same run up again. Two
+    processes that run one study write its report one after the other.
     """
     tracker = open_tracker(plan, workspace=workspace)
     recording = Recording(tracker, plan=plan, workspace=workspace)
     try:
         yield recording
-        study = collect(plan, workspace=workspace, cached=done)
-        files = write_report(study, results_folder(plan, workspace=workspace))
-        _write_quality(plan, workspace=workspace)
-        tracker.log_dataset(recording.parent_id, _dataset(study, plan=plan, workspace=workspace))
-        publish(study, files=files, tracker=tracker, parent_id=recording.parent_id)
-        _publish_audit(plan, workspace=workspace, tracker=tracker, parent_id=recording.parent_id)
+        folder = results_folder(plan, workspace=workspace)
+        with alone_in(folder):
+            study = collect(plan, workspace=workspace, cached=done)
+            files = write_report(study, folder)
+            _write_quality(plan, workspace=workspace)
+            tracker.log_dataset(recording.parent_id, _dataset(study, plan=plan, workspace=workspace))
+            publish(study, files=files, tracker=tracker, parent_id=recording.parent_id)
+            _publish_audit(plan, workspace=workspace, tracker=tracker, parent_id=recording.parent_id)
+            frozen = split.frozen_file(StepCache(workspace / "steps").folder("split", key=plan.of_step("split")[0].key))
+            shutil.copyfile(frozen, folder / "split.csv")
     except BaseException as error:
         if isinstance(error, LeakageError):
             _publish_audit(plan, workspace=workspace, tracker=tracker, parent_id=recording.parent_id)
@@ -62,8 +67,6 @@ def published(plan: Plan, *, workspace: Path, done: frozenset[str]) -> Iterator[
         tracker.finish(recording.parent_id, "KILLED" if stopped else "FAILED")
         raise
     tracker.finish(recording.parent_id, "FINISHED")
-    frozen = split.frozen_file(StepCache(workspace / "steps").folder("split", key=plan.of_step("split")[0].key))
-    shutil.copyfile(frozen, results_folder(plan, workspace=workspace) / "split.csv")
     mark_published(
         plan,
         workspace=workspace,

@@ -107,15 +107,15 @@ def _pretraining(
 
 
 def _subset_findings(config: Config, *, index: pd.DataFrame, side_N: pd.Series[str]) -> tuple[Finding, ...]:
-    from medtrimix.data.subset_audit import audit_subsets
+    from medtrimix.data.subset_audit import Subset, audit_subsets
     from medtrimix.data.subsets import label_subset
 
     train_N = (side_N == "train").to_numpy().nonzero()[0]
     return audit_subsets(
         index,
         side_N,
-        subsets={
-            (draw.budget, draw.seed): label_subset(index, train_N, budget=draw.budget, seed=draw.seed)
+        subsets=[
+            Subset(draw.budget, draw.seed, label_subset(index, train_N, budget=draw.budget, seed=draw.seed))
             for draw in config.draws
-        },
+        ],
     )

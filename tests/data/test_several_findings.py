@@ -16,7 +16,7 @@ from medtrimix.data.options import SplitOptions
 from medtrimix.data.split import split_by_patient
 from medtrimix.data.store import ArrayStore
 from medtrimix.data.store_writer import StoreWriter
-from medtrimix.data.subset_audit import audit_subsets
+from medtrimix.data.subset_audit import Subset, audit_subsets
 from medtrimix.data.subsets import label_subset, realistic_validation
 from medtrimix.errors import InputError, LabelBudgetError
 from medtrimix.findings import are_several, classes_of, present
@@ -122,20 +122,20 @@ def test_a_count_takes_so_many_of_each_and_refuses_what_is_not_there() -> None:
 def test_the_audit_has_nothing_to_say_of_such_subsets(texts: list[str], seed: int, shares: list[float]) -> None:
     index, split = index_with(texts), pd.Series(["train"] * len(texts))
     budgets = [*dict.fromkeys(shares), *range(1, min(3, _fewest(texts)) + 1)]
-    subsets = {
-        (budget, seed): label_subset(index, np.arange(len(texts)), budget=budget, seed=seed) for budget in budgets
-    }
+    subsets = [
+        Subset(budget, seed, label_subset(index, np.arange(len(texts)), budget=budget, seed=seed)) for budget in budgets
+    ]
     assert audit_subsets(index, split, subsets=subsets) == ()
 
 
 def test_the_audit_finds_a_finding_that_is_missing_and_a_larger_subset_that_lacks_images() -> None:
     texts = ["edema", "edema|mass", "mass", "none"] * 10
     index, split = index_with(texts), pd.Series(["train"] * 40)
-    without_mass = {(0.1, 0): np.array([0, 3, 4, 7])}
+    without_mass = [Subset(0.1, 0, np.array([0, 3, 4, 7]))]
     assert [finding.sides for finding in audit_subsets(index, split, subsets=without_mass)] == [
         ("10%, seed 0", "not stratified")
     ]
-    apart = {(0.1, 0): np.array([0, 1, 2, 3]), (0.2, 0): np.arange(8, 16)}
+    apart = [Subset(0.1, 0, np.array([0, 1, 2, 3])), Subset(0.2, 0, np.arange(8, 16))]
     assert [finding.sides for finding in audit_subsets(index, split, subsets=apart)] == [("10%", "not in 20%")]
 
 

@@ -8,8 +8,9 @@ from cohorts import cohorts, index_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medtrimix.data.subset_audit import audit_subsets
+from medtrimix.data.subset_audit import Subset, audit_subsets
 from medtrimix.data.subsets import label_subset
+from medtrimix.pipeline.study import LearnOptions
 
 INDEX = index_of([f"p{row}" for row in range(40)], ["a", "b"] * 18 + ["a", "b", "", ""])
 SPLIT = pd.Series(["train"] * 30 + ["test"] * 6 + ["train"] * 4)
@@ -17,8 +18,8 @@ SPLIT = pd.Series(["train"] * 30 + ["test"] * 6 + ["train"] * 4)
 
 def found(**rows: list[int]) -> list[tuple[str, ...]]:
     """Where findings are, for subsets of 10% (`small`) and 20% (`large`) of seed 0."""
-    budgets = {"small": (0.1, 0), "large": (0.2, 0)}
-    subsets = {budgets[name]: np.array(own) for name, own in rows.items()}
+    budgets = {"small": 0.1, "large": 0.2}
+    subsets = [Subset(budgets[name], 0, np.array(own)) for name, own in rows.items()]
     return [finding.sides for finding in audit_subsets(INDEX, SPLIT, subsets=subsets)]
 
 
@@ -28,8 +29,11 @@ def test_subsets_of_our_own_are_what_they_should_be(index: pd.DataFrame, seed: i
     split = pd.Series(np.random.default_rng(seed).choice(["train", "train", "val", "test"], len(index)))
     split[index["label"].drop_duplicates().index] = "train"
     train = np.flatnonzero(split == "train")
-    draws = [(budget, number) for budget in {*shares, 1} for number in (seed, seed + 1)]
-    subsets = {draw: label_subset(index, train, budget=draw[0], seed=draw[1]) for draw in draws}
+    subsets = [
+        Subset(budget, number, label_subset(index, train, budget=budget, seed=number))
+        for budget in (*dict.fromkeys(shares), 1)
+        for number in (seed, seed + 1)
+    ]
     assert audit_subsets(index, split, subsets=subsets) == ()
 
 
@@ -49,9 +53,19 @@ def test_what_is_not_stratified_is_found() -> None:
 
 
 def test_what_is_not_nested_is_found_and_named() -> None:
-    subsets = {(0.1, 0): np.array([0, 1, 2, 3]), (0.2, 0): np.array([2, 3, 4, 5, 6, 7])}
+    subsets = [Subset(0.1, 0, np.array([0, 1, 2, 3])), Subset(0.2, 0, np.array([2, 3, 4, 5, 6, 7]))]
     [finding] = audit_subsets(INDEX, SPLIT, subsets=subsets)
     assert finding.sides == ("10%", "not in 20%")
     assert finding.samples == ("s0000", "s0001")
-    other_seed = {(0.1, 0): np.array([0, 1, 2, 3]), (0.2, 1): np.array([2, 3, 4, 5, 6, 7])}
+    other_seed = [Subset(0.1, 0, np.array([0, 1, 2, 3])), Subset(0.2, 1, np.array([2, 3, 4, 5, 6, 7]))]
     assert audit_subsets(INDEX, SPLIT, subsets=other_seed) == (), "other seeds draw anew"
+
+
+def test_one_label_of_each_class_and_all_labels_are_two_budgets() -> None:
+    """1 == 1.0 in Python: kept in a dictionary, one would take the other's place and be refused for it."""
+    train = np.flatnonzero(SPLIT == "train")
+    subsets = [Subset(budget, 0, label_subset(INDEX, train, budget=budget, seed=0)) for budget in (1, 1.0)]
+    assert [len(subset.row_N) for subset in subsets] == [2, 32]
+    assert audit_subsets(INDEX, SPLIT, subsets=subsets) == ()
+    options = LearnOptions(label_budgets=(1, 1.0), label_seeds=(7, 2))
+    assert [options.seeds_of(budget) for budget in options.label_budgets] == [7, 2]
