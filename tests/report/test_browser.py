@@ -26,6 +26,7 @@ from medtrimix.tracking.ui import links, server_command
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+_PATIENCE_MS = 120_000  # on a machine with much else to do
 _NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
@@ -56,6 +57,7 @@ class Watched:
 
 def open_report(browser: Browser, file: Path, *, width: int = 1280, dark: bool = False) -> Watched:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light")
+    page.set_default_timeout(_PATIENCE_MS)
     watched = Watched(page)
     page.goto(file.resolve().as_uri())
     return watched
@@ -139,7 +141,7 @@ def test_mlflow_shows_the_answer(browser: Browser, files: ReportFiles, study: St
         base = f"http://127.0.0.1:{port}"
         pages = links(base, experiment_id=tracker.experiment_id, run_id=parent)
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(_PATIENCE_MS)
         page.goto(pages.study)
         page.get_by_text("With 10 labelled images of 8 to 9 patients (1% of the training set)").first.wait_for()
         page.goto(pages.curves)
