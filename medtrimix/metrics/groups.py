@@ -12,7 +12,7 @@ import numpy.typing as npt
 from medtrimix.metrics.bootstrap import Estimate, bootstrap_metrics
 from medtrimix.metrics.definitions import METRICS, Floats, Ints, Metric
 from medtrimix.metrics.findings import one_finding
-from medtrimix.metrics.interval import metric_estimate, patients_of_classes
+from medtrimix.metrics.interval import estimates_of, patients_of_classes
 
 GROUP_METRICS = ("auc", "accuracy", "balanced_accuracy")
 MOST_GROUPS = 20
@@ -126,10 +126,5 @@ def _group(
         chosen = {name: METRICS[name] for name in GROUP_METRICS} | dict(more)
         patients_K = patients_of_classes(target_N, patient_N, classes=len(classes))
         found = bootstrap_metrics(probability_NK, target_N, patient_N, draws=draws, seed=seed, metrics=chosen)
-        metrics = {
-            name: metric_estimate(
-                name, one.value_R, one.point, n=one.n, patients_K=patients_K, n_patients=one.n_patients
-            )
-            for name, one in found.items()
-        }
+        metrics = estimates_of(found, patients_K=patients_K)
     return GroupResult(column, value, len(target_N), len(np.unique(patient_N)), count_K, metrics, missing)

@@ -18,12 +18,12 @@ drawing patients twice makes a set look worse calibrated than it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from medtrimix.metrics.bootstrap import Estimate, estimate
+from medtrimix.metrics.bootstrap import Draws, Estimate, estimate
 from medtrimix.metrics.definitions import Floats, Ints
 from medtrimix.metrics.spread import half_range, widened
 
@@ -69,6 +69,14 @@ def metric_estimate(
         fewest = n_patients if name.startswith("accuracy") else min(patients_K, default=n_patients)
         low, high = share_interval(point, variance + added, fewest=fewest)
     return Estimate(point, low, high, n, n_patients, found.undefined_draws)
+
+
+def estimates_of(found: Mapping[str, Draws], *, patients_K: Sequence[int]) -> dict[str, Estimate]:
+    """Every metric of a set of predictions with its interval, from the draws of `bootstrap_metrics`."""
+    return {
+        name: metric_estimate(name, one.value_R, one.point, n=one.n, patients_K=patients_K, n_patients=one.n_patients)
+        for name, one in found.items()
+    }
 
 
 def share_interval(point: float, variance: float, *, fewest: int) -> tuple[float, float]:

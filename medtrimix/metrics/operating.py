@@ -16,7 +16,7 @@ import numpy.typing as npt
 from medtrimix.metrics.bootstrap import Estimate, bootstrap_metrics
 from medtrimix.metrics.definitions import Floats, Ints, Metric
 from medtrimix.metrics.findings import one_finding
-from medtrimix.metrics.interval import metric_estimate, patients_of_classes
+from medtrimix.metrics.interval import estimates_of, patients_of_classes
 
 _ROUNDING = 1e-9  # 0.9 * 10 of 10 negatives is 9
 
@@ -98,12 +98,7 @@ def points_of_findings(
         found = bootstrap_metrics(
             test_N2, is_test_N, patient_N, draws=draws, seed=seed, metrics=at_thresholds(thresholds)
         )
-        estimates = {
-            name: metric_estimate(
-                name, one.value_R, one.point, n=one.n, patients_K=patients_K, n_patients=one.n_patients
-            )
-            for name, one in found.items()
-        }
+        estimates = estimates_of(found, patients_K=patients_K)
         points += operating_points(thresholds, estimates, n_val_negatives=int((is_val_N == 0).sum()), finding=finding)
     return tuple(points)
 

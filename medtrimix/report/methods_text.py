@@ -114,7 +114,7 @@ class _Text:
         repeats = len({cell.pretrain_seed for cell in study.cells})
         draws = len(next(iter(first.draws.values())))
         macro = ", the mean of one class against the rest" if len(study.classes) > 2 else ""
-        if study.predictions and study.predictions[0].several:
+        if study.several:
             macro = f", the mean over the {len(study.classes)} findings"
         test = f"{count(first.n_test, f'test {study.cohort.unit}')} of {count(first.n_patients, 'patient')}"
         parts = [

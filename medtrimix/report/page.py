@@ -37,7 +37,6 @@ def page(study: Study, *, pictures: tuple[Picture, ...]) -> str:
             aims=thresholds_for(study),
             points=operating_table(study),
             parts=part_tables(study),
-            several=bool(study.predictions) and study.predictions[0].several,
             has_trimix="trimix" in study.methods.values(),
             has_linear="linear" in study.strategies,
             pretrain_seeds=len({cell.pretrain_seed for cell in study.cells}),

@@ -300,6 +300,11 @@ class Study:
         return tuple(dict.fromkeys(cell.strategy for cell in self.cells))
 
     @property
+    def several(self) -> bool:
+        """Whether an image can have several of the classes, or none."""
+        return bool(self.predictions) and self.predictions[0].several
+
+    @property
     def budgets(self) -> tuple[str, ...]:
         """Label budgets, from few to many labels."""
         size = {cell.budget: cell.n_labels for cell in self.cells}

@@ -202,7 +202,7 @@ def majority_accuracy(study: Study) -> Estimate | None:
 
     Of several findings there is no commonest class: None.
     """
-    if not study.predictions or study.predictions[0].several:
+    if not study.predictions or study.several:
         return None
     train = next(split for split in study.cohort.splits if split.split == "train")
     commonest = max(range(len(study.classes)), key=lambda place: train.by_class.get(study.classes[place], 0))

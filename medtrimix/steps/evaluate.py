@@ -84,7 +84,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     from medtrimix.metrics.details import as_facts
 
     cell = _Cell(config, inputs=inputs)
-    estimates = {name: cell.estimate(name, values) for name, values in cell.draws.items()}
+    estimates = cell.estimates()
     with replacing(out / "draws.npz") as temporary, temporary.open("wb") as file:
         np.savez(file, **{name: values.value_R for name, values in cell.draws.items()})  # type: ignore[arg-type]
     write_json(out / "metrics.json", {name: as_facts(values) for name, values in estimates.items()})
@@ -127,12 +127,10 @@ class _Cell:
             found = self._drawn(self._calibrated_NK, {name: METRICS[name] for name in ERRORS})
             self.draws |= {name + CALIBRATED: values for name, values in found.items()}
 
-    def estimate(self, name: str, values: Draws) -> Estimate:
-        from medtrimix.metrics.interval import metric_estimate
+    def estimates(self) -> dict[str, Estimate]:
+        from medtrimix.metrics.interval import estimates_of
 
-        return metric_estimate(
-            name, values.value_R, values.point, n=values.n, patients_K=self._patients_K, n_patients=values.n_patients
-        )
+        return estimates_of(self.draws, patients_K=self._patients_K)
 
     def details(self, estimates: dict[str, Estimate]) -> Details:
         from medtrimix.metrics.calibration import reliability

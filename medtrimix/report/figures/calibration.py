@@ -46,7 +46,7 @@ def calibration(study: Study) -> Figure | None:
     rows = {(row.arm, row.strategy, row.budget): row for row in summarise(study)}
     arms = looks(study)
     columns = len(shown)
-    two_answers = len(study.classes) == 2 or study.predictions[0].several
+    two_answers = len(study.classes) == 2 or study.several
     with mpl.rc_context(SETTINGS):
         figure, panels = new_figure(columns=columns, width=WIDTH, height=4.6, row_heights=(3.2, 1))
         for place, (budget, groups) in enumerate(shown.items()):
