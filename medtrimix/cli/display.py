@@ -43,6 +43,7 @@ class Display:
         self._all = self._bars.add_task("all tasks", total=self._total, amount="")
         self._bar_of: dict[str, TaskID] = {}
         self._started_at: dict[str, float] = {}
+        self._errors: list[MedtrimixError] = []
 
     def __enter__(self) -> Display:
         self._bars.start()
@@ -82,7 +83,12 @@ class Display:
     def failed(self, task: Task, error: MedtrimixError) -> None:
         """Closes its bar and says why."""
         self._close(task)
+        self._errors.append(error)
         complain(f"{task.name}: {error}")
+
+    def has_shown(self, error: MedtrimixError) -> bool:
+        """Whether `error` is on the terminal already, as what a task ended with."""
+        return any(error is shown for shown in self._errors)
 
     def stopping(self) -> None:
         """Tells that the wish to stop was heard."""

@@ -7,10 +7,12 @@ import signal
 from pathlib import Path
 from types import FrameType
 
+import typer
+
 from medtrimix.cli.console import out
 from medtrimix.cli.display import Display, plan_table
 from medtrimix.cli.results import print_table
-from medtrimix.errors import InputError, Interrupted
+from medtrimix.errors import InputError, Interrupted, MedtrimixError
 from medtrimix.pipeline.load import load_study
 from medtrimix.pipeline.machine import resolve
 from medtrimix.pipeline.plan import Plan, make_plan
@@ -23,6 +25,7 @@ def run_study(pipeline: Path, *, overrides: tuple[str, ...], workspace: Path) ->
 
     Raises:
         MedtrimixError: what went wrong, Ctrl-C included.
+        typer.Exit: tasks ended with an error, which was shown when they did.
     """
     ctrl_c = _CtrlC()
     try:
@@ -78,6 +81,12 @@ def _require_writable(workspace: Path) -> None:
 def _work(plan: Plan, *, workspace: Path, done: frozenset[str], ctrl_c: _CtrlC) -> None:
     from medtrimix.report.session import published  # MLflow and figures: seconds, which a finished study does not need
 
-    with published(plan, workspace=workspace, done=done) as recording, Display(plan, done=done) as display:
-        ctrl_c.raise_if_pressed()
-        run_plan(plan, workspace=workspace, observers=(display, recording))
+    display = Display(plan, done=done)
+    try:
+        with published(plan, workspace=workspace, done=done) as recording, display:
+            ctrl_c.raise_if_pressed()
+            run_plan(plan, workspace=workspace, observers=(display, recording))
+    except MedtrimixError as error:
+        if not display.has_shown(error):
+            raise
+        raise typer.Exit(error.exit_code) from None
