@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from judging import FinishedStudy, Gap, Judged, Side, contrast, machine_line
+from judging import FinishedStudy, Gap, Judged, Side, contrast, difference, machine_line
 from staged import signed
 
 from medtrimix.config.yaml import Document
@@ -129,12 +129,17 @@ def _table(
 
 
 def _gaps(arms: Arms, *, plan: Plan, failed: set[str]) -> dict[str, Gap]:
-    """Every arm minus the default; spread is pooled over the default and the arms with the same base."""
+    """Every arm minus the default; spread is pooled over the default and the sound arms with the same base, if any."""
     default, *others = arms
     base = {arm: getattr(options, "base", options).method for arm, options in plan.study.pretrain.arms.items()}
     sound = [arm for arm in others if arm not in failed]
     pools = {name: [arms[default], *(arms[arm] for arm in sound if base[arm] == name)] for name in base.values()}
-    return {arm: contrast([arms[arm]], [arms[default]], pool=pools[base[arm]]) for arm in others}
+    return {
+        arm: contrast([arms[arm]], [arms[default]], pool=pools[base[arm]])
+        if len(pools[base[arm]]) > 1
+        else difference(arms[arm], arms[default])
+        for arm in others
+    }
 
 
 def _effects(columns: Mapping[Column, Arms]) -> Iterator[str]:
@@ -186,10 +191,10 @@ def _heading(plan: Plan, *, name: str) -> Iterator[str]:
     yield ""
     yield (
         "AUC of linear probes, and below it the paired difference to the default with its 95% interval over "
-        "patients, pretrainings and label draws (the spread of the latter two pooled over arms with the same base). "
-        "`folds` are the "
-        "training images that a probe has no labels of, `val` is the validation set; test is not looked at. Nothing "
-        "is corrected for the number of comparisons."
+        "patients, pretrainings and label draws (the spread of the latter two pooled over sound arms with the same "
+        "base, or where there are none the pair's own). `folds` are the training images that a probe has no "
+        "labels of, `val` is the validation set; test is not looked at. Nothing is corrected for the number of "
+        "comparisons."
     )
 
 

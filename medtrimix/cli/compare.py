@@ -83,6 +83,8 @@ def _legend(found: ComparedRuns) -> list[str]:
     seeds = sorted({each.seeds for each in found.comparisons})
     means = f"Means over {'-'.join(map(str, seeds))} pairs of cells with the same seeds. " if seeds != [1] else ""
     lines = [f"{means}A - B and p: paired bootstrap over patients. DeLong p: of the AUCs, patients as clusters."]
+    if any(each.pretrainings > 1 for each in found.comparisons):
+        lines.append("The spread between pretrainings is part of A - B and p, not of DeLong p.")
     if len(found.comparisons) > 1:
         lines.append("Holm p: adjusted for all the comparisons of this table; the others are not.")
     return lines

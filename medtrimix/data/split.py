@@ -46,7 +46,7 @@ def split_by_patient(
         split = _source_split(index)
     else:
         split = _dealt_split(index, options=options, seed=seed, near=near)
-    _require_every_class(index, split)
+    require_every_class(index, split)
     return split
 
 
@@ -127,8 +127,12 @@ def _require_known_sides(split: Texts, *, where: str) -> None:
         raise InputError(f"A split is train, val or test, not {unknown[0]!r}.", where=where)
 
 
-def _require_every_class(index: pd.DataFrame, split: Texts) -> None:
-    """Every class on every side; of several findings, images with and images without each."""
+def require_every_class(index: pd.DataFrame, split: Texts) -> None:
+    """Every class on every side; of several findings, images with and images without each.
+
+    Raises:
+        InputError: one is missing, or there are fewer than two classes.
+    """
     labelled = index["label"] != ""
     labels = index.loc[labelled, "label"]
     classes = classes_of(labels.unique())
@@ -150,7 +154,9 @@ def _require_on_every_side(rows: pd.DataFrame, *, what: str) -> None:
     count = {side: int(patients.get(side, 0)) for side in SIDES}
     if min(count.values()) == 0:
         numbers = ", ".join(f"{count[side]} in {side}" for side in SIDES)
+        dropped = int(patients.drop(list(SIDES), errors="ignore").sum())
         raise InputError(
-            f"{what} has too few patients for this split: {numbers}.",
+            f"{what} has too few patients for this split: {numbers}"
+            f"{f', {dropped} left out for copies that val or test also have' if dropped else ''}.",
             fix="Each side needs at least one: more patients, or larger shares for val and test.",
         )

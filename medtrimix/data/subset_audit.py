@@ -30,7 +30,7 @@ def audit_subsets(index: pd.DataFrame, split: Texts, *, subsets: Sequence[Subset
 
     That is: it has a row outside train or without label, repeats one, is not stratified, or does not lie inside the
     subset of the same seed that takes as much of every class. Of several findings a fraction must take that many
-    images, up to one more for each finding, and a count that many with each.
+    images, up to two more for each finding, and a count that many with each; some image must be without it.
 
     Args:
         index: the index of the store.
@@ -38,7 +38,8 @@ def audit_subsets(index: pd.DataFrame, split: Texts, *, subsets: Sequence[Subset
         subsets: all of them; a budget of 1 is not one of 1.0.
     """
     labelled = (split == "train").to_numpy() & (index["label"] != "").to_numpy()
-    asked = (_Findings if are_several(index["label"].unique()) else _Classes)(index.loc[labelled, "label"])
+    known, available = index["label"].unique(), index.loc[labelled, "label"]
+    asked = _Findings(classes_of(known), images=len(available)) if are_several(known) else _Classes(available)
     findings = []
     for budget, seed, rows in subsets:
         name = f"{budget_name(budget)}, seed {seed}"
@@ -75,16 +76,17 @@ class _Classes:
 class _Findings:
     """The same for findings that can occur together."""
 
-    def __init__(self, available: Texts) -> None:
-        self._names, self._images = classes_of(available.unique()), len(available)
+    def __init__(self, names: tuple[str, ...], *, images: int) -> None:
+        self._names, self._images = names, images
 
     def stratified(self, taken: Texts, *, budget: LabelBudget) -> bool:
         least = budget if isinstance(budget, int) else 1
-        enough = all(sum(name in present(label) for label in taken) >= least for name in self._names)
+        carriers = [sum(name in present(label) for label in taken) for name in self._names]
+        enough = all(least <= number < len(taken) for number in carriers)
         if isinstance(budget, int):
             return enough
         size = class_size(self._images, budget=budget)
-        return enough and size <= len(taken) <= size + len(self._names)
+        return enough and size <= len(taken) <= size + 2 * len(self._names)
 
     def inside(self, small: LabelBudget, large: LabelBudget) -> bool:
         return type(small) is type(large) and small <= large

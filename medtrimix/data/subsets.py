@@ -25,8 +25,8 @@ def label_subset(
     or a fraction, and every arm gets the same subsets. Rows with the same pixels count as different rows.
 
     With several findings there is one order of all images, in which each combination of findings is spread evenly. A
-    fraction takes its first images, and the first one with each finding if that is not among them; a count takes the
-    first so many with each finding, and as many without any.
+    fraction takes its first images, a count the first so many with each finding and as many without any. The first
+    image with each finding, and the first one without it, are always taken.
 
     Raises:
         LabelBudgetError: a class has fewer labelled training images than the budget asks for.
@@ -54,6 +54,7 @@ def _of_several(table: pd.DataFrame, *, names: tuple[str, ...], budget: LabelBud
     carriers = {name: table[[name in present(label) for label in table["label"]]] for name in names}
     counts = pd.Series({name: len(members) for name, members in carriers.items()})
     groups = list(carriers.values())
+    others = [table[~table["row"].isin(members["row"])] for members in groups]
     if isinstance(budget, int):
         if budget > counts.min():
             raise _too_many(budget, name=str(counts.idxmin()), available=counts)
@@ -64,6 +65,7 @@ def _of_several(table: pd.DataFrame, *, names: tuple[str, ...], budget: LabelBud
             raise _too_many(1, name=str(counts.idxmin()), available=counts)
         first = table["row"].to_numpy()[: class_size(len(table), budget=budget)]
         taken = [first, *(members["row"].to_numpy()[:1] for members in groups)]
+    taken += [members["row"].to_numpy()[:1] for members in others]
     return np.unique(np.concatenate(taken))
 
 

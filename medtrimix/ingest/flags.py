@@ -14,3 +14,4 @@ class Flag(StrEnum):
     head = "head"  # a volume of a head, from which a face can be rendered
     no_orientation_code = "no_orientation_code"  # NIfTI with neither sform nor qform: left and right are a guess
     lossy = "lossy"  # compressed with loss
+    no_patient_number = "no_patient_number"  # neither file nor labels say whose it is: a patient of its own, or a study

@@ -66,7 +66,7 @@ def _reading(picture: Picture, *, task: Task, options: DataOptions, pseudonyms: 
         column_spacing_mm=column_mm,
         spacing_origin=picture.spacing_origin,
         device=pseudonyms.device(who.device) if who.device else "",
-        flags=flags_text(picture.flags, options=options),
+        flags=flags_text(picture.flags, who=who, task=task, options=options),
     )
     return Reading(
         image=Volume(array, (row_mm / down, column_mm / along) if picture.spacing_mm else None),

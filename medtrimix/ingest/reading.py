@@ -83,12 +83,13 @@ def patient_of(who: Identity, *, task: Task, encoding: str, options: DataOptions
     raise Refused(Verdict.missing_patient)
 
 
-def flags_text(flags: Iterable[Flag], *, options: DataOptions) -> str:
-    """The flags as the index has them.
+def flags_text(flags: Iterable[Flag], *, who: Identity, task: Task, options: DataOptions) -> str:
+    """The flags as the index has them, with the one that only the labels can spare a file.
 
     Raises:
         Refused: excluded.
     """
-    if set(flags) & set(options.exclude):
+    found = set(flags) if who.patient_id or task.patient_id else {*flags, Flag.no_patient_number}
+    if found & set(options.exclude):
         raise Refused(Verdict.excluded)
-    return " ".join(sorted(flags))
+    return " ".join(sorted(found))

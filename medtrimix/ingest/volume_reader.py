@@ -130,7 +130,7 @@ def _record(voxels: Voxels, *, task: Task, options: DataOptions, pseudonyms: Pse
         orientation=orientation_of(voxels.affine),
         affine=" ".join(repr(float(value)) for value in voxels.affine[:3].ravel()),
         device=pseudonyms.device(who.device) if who.device else "",
-        flags=flags_text(voxels.flags, options=options),
+        flags=flags_text(voxels.flags, who=who, task=task, options=options),
     )
 
 

@@ -58,23 +58,26 @@ class OneThreshold:
 
 
 class CurriculumThresholds:
-    """One for each class, by how many of the unlabelled images were last predicted as it with the full threshold."""
+    """One for each class, by how many of the unlabelled images were last predicted as it with the full threshold.
+
+    Of several findings each question has its own.
+    """
 
     def __init__(self, threshold: float, *, images: int, task: Task, device: torch.device) -> None:
-        self._threshold, self._questions, self._answers = threshold, task.questions, task.answers
-        self._classes = task.questions * task.answers
-        self._class_N = torch.full((images * task.questions,), self._classes, device=device)  # last: undecided yet
+        self._threshold, self._answers = threshold, task.answers
+        self._answer_NQ = torch.full((images, task.questions), task.answers, device=device)  # undecided yet
 
     def confident(self, probability_BK: Tensor, *, position_B: Rows) -> Tensor:
         """Those from their class's threshold on; who passes the full threshold is counted from the next step on."""
-        count_K1 = torch.bincount(self._class_N, minlength=self._classes + 1)
-        threshold_K = curriculum_thresholds(
-            count_K1[: self._classes], undecided=int(count_K1[self._classes]), threshold=self._threshold
-        )
-        question_B = torch.arange(len(probability_BK), device=probability_BK.device) % self._questions
-        class_B = question_B * self._answers + probability_BK.argmax(dim=1)
+        questions = self._answer_NQ.shape[1]
+        threshold_QK = torch.stack([self._of_question(answer_N) for answer_N in self._answer_NQ.T])
+        answer_B, device = probability_BK.argmax(dim=1), probability_BK.device
+        question_B = torch.arange(len(probability_BK), device=device) % questions
+        image_B = torch.from_numpy(position_B).to(device).repeat_interleave(questions)
         sure_B = is_confident(probability_BK, threshold_B=self._threshold)
-        first_B = self._questions * torch.from_numpy(position_B).to(class_B.device)
-        position = first_B.repeat_interleave(self._questions) + question_B
-        self._class_N[position[sure_B]] = class_B[sure_B]
-        return is_confident(probability_BK, threshold_B=threshold_K[class_B])
+        self._answer_NQ[image_B[sure_B], question_B[sure_B]] = answer_B[sure_B]
+        return is_confident(probability_BK, threshold_B=threshold_QK[question_B, answer_B])
+
+    def _of_question(self, answer_N: Tensor) -> Tensor:
+        count_K1 = torch.bincount(answer_N, minlength=self._answers + 1)
+        return curriculum_thresholds(count_K1[:-1], undecided=int(count_K1[-1]), threshold=self._threshold)

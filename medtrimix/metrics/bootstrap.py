@@ -119,8 +119,8 @@ def estimate(value_R: Floats, point: float, *, n: int, n_patients: int) -> Estim
     """The point with the 95% percentile interval of its draws, moved so that their mean is the point.
 
     Draws averaged over label seeds, place by place, give the interval of the mean over label seeds: it covers the
-    sampling of test patients, not the spread between label seeds. Without any defined draw the interval is NaN.
+    sampling of test patients, not the spread between label seeds. With fewer than two defined draws it is NaN.
     """
     defined_R = value_R[~np.isnan(value_R)]
-    low, high = np.percentile(defined_R, _TAILS) + point - defined_R.mean() if len(defined_R) else (np.nan, np.nan)
+    low, high = np.percentile(defined_R, _TAILS) + point - defined_R.mean() if len(defined_R) > 1 else (np.nan, np.nan)
     return Estimate(point, float(low), float(high), n, n_patients, int(np.isnan(value_R).sum()))

@@ -31,6 +31,9 @@ ERRORS = ("brier", "ece")
 """Metrics that are no shares; those of calibrated probabilities begin with the same words."""
 
 Z = 1.959963984540054
+SAME = 1e-12
+"""Rounding of equal metrics."""
+
 _PRIOR_PATIENTS = 10
 
 
@@ -132,8 +135,12 @@ def _has_model(name: str, patients_K: Sequence[int]) -> bool:
 
 
 def _variance(value_R: Floats) -> float:
+    """Of the defined draws, NaN for fewer than two; zero where they differ by rounding."""
     defined_R = value_R[np.isfinite(value_R)]
-    return float(defined_R.var(ddof=1)) if len(defined_R) > 1 else float("nan")
+    if len(defined_R) < 2:
+        return float("nan")
+    variance = float(defined_R.var(ddof=1))
+    return variance if variance > SAME**2 else 0.0
 
 
 def _ratio(point: float, variance: float, patients_K: Sequence[int]) -> float:

@@ -114,7 +114,10 @@ def threshold_at(score_N: Floats, positive_N: Ints, *, specificity: float) -> fl
         return 0.0
     barred = float(negative_N[allowed])  # the highest one that must not be called
     above_N = score_N[score_N > barred]
-    return float((barred + above_N.min()) / 2) if len(above_N) else float(np.nextafter(barred, np.inf))
+    if not len(above_N):
+        return float(np.nextafter(barred, np.inf))
+    middle = float((barred + above_N.min()) / 2)
+    return middle if middle > barred else float(above_N.min())  # of neighbouring numbers the middle is one of the two
 
 
 def sensitivity_above(threshold: float) -> Metric:

@@ -185,6 +185,11 @@ class EvaluateOptions(Config):
     specificity: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = (0.9, 0.95)
     by: tuple[PartColumn, ...] = ("site", "device")
 
+    @field_validator("specificity", "by")
+    @classmethod
+    def _each_named_once(cls, values: tuple[object, ...]) -> tuple[object, ...]:
+        return _each_once(values, names=[str(value) for value in values]) if values else values
+
 
 class ComputeOptions(Config):
     """Where and how to compute; `auto` takes what the machine has.
@@ -217,7 +222,12 @@ class ComputeOptions(Config):
 
 
 class ReportOptions(Config):
-    """The report: `examples` shows a few validation images, pictures of patients, and what their answers rest on."""
+    """The report.
+
+    Attributes:
+        examples: whether it shows a few validation images, pictures of patients, and what their answers rest on, and
+            the quality page a sample of all images.
+    """
 
     examples: bool = True
 

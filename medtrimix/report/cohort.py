@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
 from medtrimix.data.store import ArrayStore
 from medtrimix.findings import are_several, classes_of, present
+from medtrimix.ingest.flags import Flag
 from medtrimix.ingest.options import SERVICE
 from medtrimix.report.study import Cohort, SplitCount
 from medtrimix.steps import split
@@ -17,14 +19,28 @@ _COLOURS = {1: "grey", 3: "RGB"}
 
 
 def cohort(
-    store: ArrayStore, *, split_folder: Path, verdicts: Mapping[str, int], source: str, pretraining: str = ""
+    store: ArrayStore,
+    *,
+    split_folder: Path,
+    verdicts: Mapping[str, int],
+    source: str,
+    frozen: bool = False,
+    pretraining: str = "",
 ) -> Cohort:
-    """Counts of a store and its split; `source` is a kind of source, see `source_kind`.
+    """Counts of a store and its split.
 
-    `pretraining` is what other data was pretrained on, "" for none.
+    Args:
+        store: of the learning data.
+        split_folder: of the step `split`.
+        verdicts: what became of the files.
+        source: a kind of source, see `source_kind`.
+        frozen: whether a file decided on the split.
+        pretraining: what other data was pretrained on, "" for none.
     """
     side_N = pd.read_csv(split.split_file(split_folder), usecols=["split"])["split"].to_numpy()
-    index = store.columns("encoding", "label", "patient_id", "series_id").assign(side=side_N)
+    index = store.columns("encoding", "label", "patient_id", "series_id", "split", "flags").assign(side=side_N)
+    unknown_N = index["flags"].map(lambda flags: Flag.no_patient_number in flags.split())
+    split_by: Literal["patient", "source"] = "source" if (index["split"] != "").any() else "patient"
     sides = [side for side in ("train", "val", "test", "dropped") if (index["side"] == side).any()]
     channels, *size = store.image_shape
     return Cohort(
@@ -37,6 +53,8 @@ def cohort(
         unit="image" if len(size) == 2 else "volume",
         series=int(index.loc[index["series_id"] != "", "series_id"].nunique()),
         patients=int(index["patient_id"].nunique()),
+        without_patient=int(unknown_N.sum()),
+        split_by="file" if frozen else split_by,
     )
 
 

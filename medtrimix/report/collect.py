@@ -91,7 +91,8 @@ class _Collector:
 
     def study(self, cached: frozenset[str]) -> Study:
         plan = self._plan
-        strategies = list(plan.study.learn.learners)
+        learners = plan.study.learn.learners
+        strategies = list(learners)
         arms = list(plan.study.pretrain.arms)
         tasks = sorted(
             plan.of_step("evaluate"),
@@ -104,13 +105,14 @@ class _Collector:
             description=plan.study.description,
             finished=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             digest=plan.digest,
-            learners={name: options.strategy for name, options in plan.study.learn.learners.items()},
+            learners={name: options.strategy for name, options in learners.items()},
             classes=self._store.classes,
             cohort=cohort(
                 self._store,
                 split_folder=self._split,
                 verdicts=read_json(ingest.verdicts_file(self._ingest)),
                 source=source_kind(plan.study.data.source),
+                frozen=plan.study.split.file is not None,
                 pretraining=self._pretraining(),
             ),
             audit=audit_checks(read_json(audit.audit_file(self._folder(plan.of_step("audit")[0])))),
@@ -122,6 +124,10 @@ class _Collector:
             environment=environment(plan),
             timings=tuple(self._timings(cached)),
             collapses=tuple(self._collapses()),
+            early_stopping=tuple(
+                name for name, own in learners.items() if getattr(own, "early_stopping", "none") != "none"
+            ),
+            realistic_validation=plan.study.learn.realistic_validation,
             embeddings=tuple(self._embeddings()),
             examples=self._examples() if plan.study.report.examples else (),
         )

@@ -41,6 +41,7 @@ class Comparison:
     Attributes:
         group: what both are.
         seeds: pairs of cells that are averaged over.
+        pretrainings: that these pairs are of.
         metrics: by name.
         delong: test of the AUCs; None for more than two classes.
         delong_holm: its p-value, adjusted for all comparisons.
@@ -48,6 +49,7 @@ class Comparison:
 
     group: Group
     seeds: int
+    pretrainings: int
     metrics: Mapping[str, MetricRow]
     delong: PairedTest | None
     delong_holm: float
@@ -141,7 +143,8 @@ def _comparison(
     drawn: Drawn,
 ) -> Comparison:
     rows = {name: _row(name, pairs, drawn=drawn) for name in drawn(pairs[0][0])}
-    return Comparison(group, len(pairs), rows, _delong(pairs), float("nan"))
+    pretrainings = len({cell.seeds[0] for cell, _ in pairs})
+    return Comparison(group, len(pairs), pretrainings, rows, _delong(pairs), float("nan"))
 
 
 def _row(name: str, pairs: Pairs, *, drawn: Drawn) -> MetricRow:

@@ -22,6 +22,9 @@ from medtrimix.metrics.spread import widened
 from medtrimix.report.study import CellRow, Floats, LabelsNeeded, Study
 from medtrimix.report.summary import cells_of, control
 
+_FEWEST_DRAWS = 50
+"""Without a class missing; of fewer a range has no meaning."""
+
 
 @dataclass(frozen=True)
 class Efficiency:
@@ -100,8 +103,11 @@ def _needed(ours: list[CellRow], curve: list[list[CellRow]]) -> LabelsNeeded:
     behind_BR = np.stack([_behind(ours, cells) for cells in curve])
     crossing_R = crossings(labels_B, behind_BR[:, ~np.isnan(behind_BR).any(axis=0)])
     tail = (1 - LEVEL) / 2
+    value = float(crossings(labels_B, np.array(behind_B)[:, None])[0])
+    if len(crossing_R) < _FEWEST_DRAWS:
+        return LabelsNeeded(value, math.nan, math.nan, fewest=labels_B[0], most=labels_B[-1])
     return LabelsNeeded(
-        value=float(crossings(labels_B, np.array(behind_B)[:, None])[0]),
+        value,
         low=float(np.quantile(crossing_R, tail, method="lower")),  # between a number and infinity there is no middle
         high=float(np.quantile(crossing_R, 1 - tail, method="higher")),
         fewest=labels_B[0],

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from medtrimix.report.parts import thresholds_for
-from medtrimix.report.study import UNTRAINED, Study
+from medtrimix.report.study import CHECKPOINT, UNTRAINED, Study
 from medtrimix.report.summary import control, differences
 from medtrimix.report.wording import arm_title, count, strategy_title
 
@@ -60,15 +60,32 @@ class _Text:
         cohort = self._study.cohort
         sides = {side.split: side for side in cohort.splits}
         sizes = ", ".join(
-            f"{count(sides[name].images, cohort.unit)} of {count(sides[name].patients, 'patient')} for {purpose}"
+            f"{self._of_patients(sides[name].images, sides[name].patients)} for {purpose}"
             for name, purpose in (("train", "training"), ("val", "validation"), ("test", "testing"))
             if name in sides
         )
         classes = f"{', '.join(self._study.classes[:-1])} and {self._study.classes[-1]}"
+        how = {"patient": "by patient", "source": "as their source has it", "file": "by a list fixed beforehand"}
+        if not cohort.knows_patients:
+            how["patient"] = "at random"
         return (
-            f"{cohort.unit.capitalize()}s ({cohort.image}; classes: {classes}) were split by patient: {sizes}. "
-            f"{self._audit()}"
+            f"{cohort.unit.capitalize()}s ({cohort.image}; classes: {classes}) were split {how[cohort.split_by]}: "
+            f"{sizes}. {self._unknown_patients()}{self._audit()}"
         )
+
+    def _of_patients(self, images: int, patients: int, *, kind: str = "") -> str:
+        """How many images, of how many patients where the source tells them apart."""
+        cohort = self._study.cohort
+        amount = count(images, f"{kind}{cohort.unit}")
+        return f"{amount} of {count(patients, 'patient')}" if cohort.knows_patients else amount
+
+    def _unknown_patients(self) -> str:
+        cohort = self._study.cohort
+        if not cohort.knows_patients:
+            return f"The source has no patient numbers, so each {cohort.unit} counts as a patient. "
+        if not cohort.without_patient:
+            return ""
+        return f"{count(cohort.without_patient, cohort.unit)} without a patient number count as patients of their own. "
 
     def _audit(self) -> str:
         leaks = [
@@ -81,33 +98,57 @@ class _Text:
                 "Before training it was checked what the sides, and pretraining and evaluation, have in common, and "
                 f"the study went on in spite of what was found ({'; '.join(leaks)})."
             )
-        return (
-            "Before training it was checked that no patient and no identical picture was on two sides, and that "
-            "pretraining saw no patient of the validation or test set."
+        known = self._study.cohort.knows_patients
+        shared = "no patient and no identical picture" if known else "no identical picture"
+        text = (
+            f"Before training it was checked that {shared} was on two sides, and that pretraining saw no "
+            f"{'patient' if known else 'picture'} of the validation or test set."
         )
+        if CHECKPOINT in self._study.methods.values():
+            text += " For weights from a checkpoint this can't be checked."
+        return text
 
     def learning(self) -> str:
         study = self._study
-        trained = [arm for arm in study.arms if study.methods[arm] != UNTRAINED]
+        given = [arm for arm in study.arms if study.methods[arm] == CHECKPOINT]
+        trained = [arm for arm in study.arms if study.methods[arm] not in (UNTRAINED, CHECKPOINT)]
+        untrained = len(study.arms) > len(trained) + len(given)
         names = ", ".join(self._arm(arm) for arm in trained)
         repeats = len({cell.pretrain_seed for cell in study.cells})
-        draws = len({cell.label_seed for cell in study.cells})
         learners = ", ".join(self._learner(name) for name in study.strategies)
         parts = []
         if trained:
             where = study.cohort.pretraining or "the training set"
             parts.append(
                 f"Encoders were pretrained without labels on {where} by {names}, each on the same budget"
-                f"{f' and {repeats} times from other weights' if repeats > 1 else ''}"
-                f"{'; the same network without pretraining was the control' if len(trained) < len(study.arms) else ''}."
+                f"{f' and {repeats} times from other weights' if repeats > 1 else ''}."
             )
+        if given:
+            parts.append(f"The weights of {', '.join(given)} come from a checkpoint that was pretrained elsewhere.")
+        if untrained and len(study.arms) > 1:
+            parts.append(f"{'A' if given else 'The same'} network without pretraining was the control.")
         parts.append(
             f"From each, classifiers were learned ({learners}) on {', '.join(study.budgets)} of the labelled training "
-            "images. The labelled subsets are stratified by class and nested, and were drawn "
-            f"{'once' if draws == 1 else f'{draws} times'}, the same for every arm. "
-            "The test set was used once per combination."
+            f"images. The labelled subsets are stratified by class and nested, and were drawn {self._draws()}, the "
+            f"same for every arm. {self._use_of_val()}The test set was used once per combination."
         )
         return " ".join(parts)
+
+    def _draws(self) -> str:
+        """How often labels were drawn, for each budget where that differs."""
+        cells = self._study.cells
+        numbers = [len({cell.label_seed for cell in cells if cell.budget == budget}) for budget in self._study.budgets]
+        times = ["once" if number == 1 else f"{number} times" for number in numbers]
+        return times[0] if len(set(times)) == 1 else f"{', '.join(times)}, in this order"
+
+    def _use_of_val(self) -> str:
+        """What was chosen by labels of val, which are beyond the budget."""
+        study = self._study
+        if not study.early_stopping:
+            return ""
+        amount = "as many images as there were labels" if study.realistic_validation else "all labelled images"
+        names = ", ".join(strategy_title(name) for name in study.early_stopping)
+        return f"The network that was best on {amount} of the validation set was kept ({names}). "
 
     def statistics(self) -> str:
         study, first = self._study, self._study.cells[0]
@@ -116,13 +157,16 @@ class _Text:
         macro = ", the mean of one class against the rest" if len(study.classes) > 2 else ""
         if study.several:
             macro = f", the mean over the {len(study.classes)} findings"
-        test = f"{count(first.n_test, f'test {study.cohort.unit}')} of {count(first.n_patients, 'patient')}"
+        test = self._of_patients(first.n_test, first.n_patients, kind="test ")
+        drawn = "patients, in which the images of a patient are drawn together"
+        if not study.cohort.knows_patients:
+            drawn = f"{study.cohort.unit}s"
         parts = [
             f"The primary measure was the area under the ROC curve (AUC{macro}) on {test}.",
-            "Intervals are 95% score intervals, and of differences Student's t intervals, with the standard error of "
-            f"{count(draws, 'bootstrap draw')} over patients, in which the images of a patient are drawn together "
-            f"[{self._number(_BOOTSTRAP)}]. Every combination met the same draws; they were averaged over label seeds "
-            "and subtracted between arms, which pairs the differences.",
+            "Intervals are 95% score intervals (of errors percentiles), and of differences Student's t intervals, with "
+            f"the standard error of {count(draws, 'bootstrap draw')} over {drawn} [{self._number(_BOOTSTRAP)}]. "
+            "Every combination met the same draws; they were averaged over label seeds and subtracted between arms, "
+            "which pairs the differences.",
         ]
         if repeats > 1:
             parts.append(

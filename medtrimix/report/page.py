@@ -10,7 +10,7 @@ from medtrimix.report.headline import headline
 from medtrimix.report.html import Picture, environment
 from medtrimix.report.methods_text import methods_text
 from medtrimix.report.parts import operating_table, part_tables, thresholds_for
-from medtrimix.report.study import Study
+from medtrimix.report.study import CHECKPOINT, Study
 from medtrimix.report.summary import TableRow, control, differences, majority_accuracy, summary_table
 from medtrimix.report.wording import arm_title, interval, labels_needed, learner_title, strategy_title
 
@@ -38,7 +38,7 @@ def page(study: Study, *, pictures: tuple[Picture, ...]) -> str:
             points=operating_table(study),
             parts=part_tables(study),
             has_trimix="trimix" in study.methods.values(),
-            has_linear="linear" in study.strategies,
+            has_linear="linear" in study.learners.values(),
             pretrain_seeds=len({cell.pretrain_seed for cell in study.cells}),
             label_seeds=len({cell.label_seed for cell in study.cells}),
             first=first,
@@ -77,7 +77,11 @@ def _budgets(study: Study) -> list[str]:
 def _against(study: Study) -> str:
     """The control in prose, empty where there is none."""
     found = control(study)
-    return learner_title(found[0], method=study.methods[found[0]], strategy=found[1]) if found else ""
+    if found is None:
+        return ""
+    own_network = study.methods[study.arms[0]] == CHECKPOINT
+    arm, strategy = found
+    return learner_title(arm, method=study.methods[arm], strategy=strategy, same_network=not own_network)
 
 
 def _grouped(rows: tuple[TableRow, ...]) -> dict[str, dict[str, list[TableRow]]]:

@@ -82,6 +82,7 @@ def _write_quality(plan: Plan, *, workspace: Path) -> None:
         ingest.store_folder(folder),
         verdicts=read_json(ingest.verdicts_file(folder)),
         out=results_folder(plan, workspace=workspace) / "quality.html",
+        pictures=plan.study.report.examples,
     )
 
 

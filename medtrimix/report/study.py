@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ Pixels = npt.NDArray[np.uint8]
 
 UNTRAINED = "none"
 """The method of an arm that is not pretrained: the control from scratch."""
+CHECKPOINT = "checkpoint"
+"""The method of an arm that was pretrained elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ class Cohort:
         unit: what one image of the store is, "image" or "volume".
         series: series that the images come from, 0 where the source knows none.
         patients: of all splits together.
+        without_patient: images without a patient number, each file, archive entry or study of which counts as one.
+        split_by: `patient`: dealt by medtrimix; or what brought the split: the `source`, a `file`.
     """
 
     source: str
@@ -101,6 +106,13 @@ class Cohort:
     unit: str = "image"
     series: int = 0
     patients: int = 0
+    without_patient: int = 0
+    split_by: Literal["patient", "source", "file"] = "patient"
+
+    @property
+    def knows_patients(self) -> bool:
+        """Whether any image says whose it is."""
+        return self.without_patient < sum(side.images for side in self.splits)
 
 
 @dataclass(frozen=True)
@@ -125,7 +137,7 @@ class LabelsNeeded:
     """A crossing with its 95% range, in labelled images.
 
     Attributes:
-        value, low, high: `fewest` means that many or fewer, infinity means more than `most`.
+        value, low, high: `fewest` means that many or fewer, infinity means more than `most`, NaN not known.
         fewest, most: the control's smallest and largest budget.
     """
 
@@ -266,6 +278,8 @@ class Study:
         config_yaml: the pipeline file as it was run, secrets and paths masked.
         environment: versions, device, precision, threads, seed.
         collapses: pretrainings whose numbers are those of a broken network.
+        early_stopping: names of the strategies that keep the network that was best on val.
+        realistic_validation: whether no cell sees more of val than it has labels.
         embeddings: a map for every arm that has features; empty where no learner needed them.
         examples: pictures of patients; empty if they are not wanted in the report.
     """
@@ -286,6 +300,8 @@ class Study:
     environment: Mapping[str, str]
     timings: tuple[Timing, ...]
     collapses: tuple[Collapse, ...] = ()
+    early_stopping: tuple[str, ...] = ()
+    realistic_validation: bool = False
     embeddings: tuple[EmbeddingMap, ...] = ()
     examples: tuple[Examples, ...] = ()
 

@@ -16,7 +16,7 @@ from medtrimix.metrics.interval import metric_estimate
 from medtrimix.metrics.multiplicity import holm
 from medtrimix.metrics.paired import Paired, Side
 from medtrimix.metrics.paired import paired as compared
-from medtrimix.report.study import UNTRAINED, CellRow, Study
+from medtrimix.report.study import CHECKPOINT, UNTRAINED, CellRow, Study
 from medtrimix.report.wording import arm_title, interval, signed_interval, strategy_title
 
 
@@ -29,7 +29,7 @@ class SummaryRow:
         sd: name -> standard deviation over the cells, NaN for a single one.
         n_labels: smallest number of labelled images among the seeds (rounding may differ by one).
         n_labelled_patients: smallest number of patients that they are of.
-        pretrain_seeds, label_seeds: numbers of them averaged over.
+        pretrain_seeds, label_seeds: numbers of them averaged over; a checkpoint is one pretraining, however often used.
     """
 
     arm: str
@@ -180,11 +180,11 @@ def summary_table(study: Study) -> tuple[TableRow, ...]:
 
 
 def control(study: Study) -> tuple[str, str] | None:
-    """Arm and strategy to beat: the untrained arm, finetuned if possible; without one the second arm.
+    """Arm and strategy to beat: the untrained arm, by the first strategy that finetunes; without one the second arm.
 
     None if there is a single arm.
     """
-    strategies = sorted(study.strategies, key=lambda strategy: strategy != "finetune")
+    strategies = sorted(study.strategies, key=lambda strategy: study.learners[strategy] != "finetune")
     for arm in sorted(study.arms[1:], key=lambda arm: study.methods[arm] != UNTRAINED):
         for strategy in strategies if study.methods[arm] == UNTRAINED else study.strategies:
             if any((cell.arm, cell.strategy) == (arm, strategy) for cell in study.cells):
@@ -236,8 +236,9 @@ def _of_pretrainings(values: list[float], cells: list[CellRow]) -> list[float]:
 
 
 def _numbers_of_seeds(cells: list[CellRow]) -> tuple[int, int]:
-    """Pretrainings, and label seeds of each."""
-    return len({cell.pretrain_seed for cell in cells}), len({cell.label_seed for cell in cells})
+    """Pretrainings, and label seeds of each; a checkpoint is one."""
+    pretrainings = {0 if cell.method == CHECKPOINT else cell.pretrain_seed for cell in cells}
+    return len(pretrainings), len({cell.label_seed for cell in cells})
 
 
 def _summary(cells: list[CellRow]) -> SummaryRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from medtrimix.metrics.bootstrap import Estimate
-from medtrimix.report.study import LabelsNeeded
+from medtrimix.report.study import UNTRAINED, LabelsNeeded
 
 METRIC_TITLES = {
     "auc": "AUC",
@@ -51,12 +51,16 @@ def number(value: float) -> str:
 
 
 def interval(estimate: Estimate) -> str:
-    """Value with its 95% interval: `.953 [.932, .971]`."""
+    """Value with its 95% interval: `.953 [.932, .971]`; without one `.953 [not known]`."""
+    if math.isnan(estimate.low):
+        return f"{number(estimate.value)} [not known]"
     return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
 
 
 def signed_interval(estimate: Estimate) -> str:
-    """A difference with its 95% interval: `+.031 [+.004, +.059]`."""
+    """A difference with its 95% interval: `+.031 [+.004, +.059]`; without one `+.031 [not known]`."""
+    if math.isnan(estimate.low):
+        return f"{_signed(estimate.value)} [not known]"
     value, low, high = (_signed(part) for part in (estimate.value, estimate.low, estimate.high))
     return f"{value} [{low}, {high}]"
 
@@ -76,7 +80,7 @@ def about(amount: float) -> str:
 
 def labels_needed(needed: LabelsNeeded) -> str:
     """A crossing with its range: `about 320 [180, 900]`, `about 320 [≤47, >4,698]`, `at most 47`, `more than 4,698`."""
-    if needed.low == needed.high:
+    if needed.low == needed.high or math.isnan(needed.low):
         return _value_needed(needed)
     ends = (_end_needed(end, needed) for end in (needed.low, needed.high))
     return f"{_value_needed(needed)} [{', '.join(ends)}]"
@@ -89,11 +93,14 @@ def arm_title(arm: str, *, method: str) -> str:
     return title if plain in (method, "scratch", title.lower().replace(" ", "_")) else f"{arm} ({title})"
 
 
-def learner_title(arm: str, *, method: str, strategy: str) -> str:
-    """One way of learning, in prose: `TriMix (linear probe)`, `the same network from scratch (finetuned)`."""
+def learner_title(arm: str, *, method: str, strategy: str, same_network: bool = True) -> str:
+    """One way of learning, in prose: `TriMix (linear probe)`, `the same network from scratch (finetuned)`.
+
+    `same_network` is false where another arm brings a network of its own.
+    """
     title = arm_title(arm, method=method)
-    if title == METHOD_TITLES["none"]:
-        title = f"the same network {title}"
+    if title == METHOD_TITLES[UNTRAINED]:
+        title = f"the same network {title}" if same_network else f"a network {title}"
     return f"{title} ({strategy_title(strategy)})"
 
 

@@ -59,7 +59,7 @@ def frozen_file(folder: Path) -> Path:
 def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     """Splits by patient and by picture, and drops leaking copies if asked to; the step `audit` looks at the result."""
     from medtrimix.data.audit import COLUMNS, DROPPED, without_copies
-    from medtrimix.data.split import SIDES, split_by_patient
+    from medtrimix.data.split import SIDES, require_every_class, split_by_patient
     from medtrimix.data.store import ArrayStore
 
     store = ArrayStore.open(ingest.store_folder(inputs.ingest))
@@ -68,6 +68,7 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     near = duplicates.load_pairs(inputs.duplicates) if inputs.duplicates else None
     dealt_N = split_by_patient(index, options=options, seed=config.seed, near=near)
     side_N = without_copies(index, dealt_N, options=config.audit, near=near)
+    require_every_class(index, side_N)
     with replacing(split_file(out)) as temporary:
         index[["sample_id", "patient_id"]].assign(split=side_N, dealt=dealt_N).to_csv(temporary, index=False)
     with replacing(frozen_file(out)) as temporary:

@@ -139,6 +139,29 @@ def test_the_audit_finds_a_finding_that_is_missing_and_a_larger_subset_that_lack
     assert [finding.sides for finding in audit_subsets(index, split, subsets=apart)] == [("10%", "not in 20%")]
 
 
+@given(seed=st.integers(0, 1000), budget=st.sampled_from([0.02, 0.1, 1]))
+@settings(max_examples=20, deadline=None)
+def test_a_subset_has_an_image_without_each_finding(seed: int, budget: float) -> None:
+    """Of 105 images 99 have the mass, so that few of them are none without."""
+    texts = ["mass"] * 60 + ["mass|edema"] * 39 + ["edema"] * 6
+    index = index_with(texts)
+    rows = label_subset(index, np.arange(105), budget=budget, seed=seed)
+    for name in ("edema", "mass"):
+        assert 0 < carriers(texts, rows, name) < len(rows)
+    subset = Subset(budget, seed, rows)
+    assert audit_subsets(index, pd.Series(["train"] * 105), subsets=[subset]) == ()
+
+
+def test_findings_that_meet_in_test_only_are_asked_one_by_one() -> None:
+    """No image of train has two, so that its labels alone would look like classes that exclude each other."""
+    texts = ["edema", "mass", "none"] * 10 + ["edema|mass"]
+    split = pd.Series(["train"] * 30 + ["test"])
+    subsets = [
+        Subset(budget, 0, label_subset(index_with(texts), np.arange(30), budget=budget, seed=0)) for budget in (2, 0.2)
+    ]
+    assert audit_subsets(index_with(texts), split, subsets=subsets) == ()
+
+
 def test_a_small_validation_set_has_both_answers_to_every_question() -> None:
     texts = ["edema"] * 30 + ["edema|mass"] * 2 + ["none"] * 50 + ["nodule"]
     index = index_with(texts)

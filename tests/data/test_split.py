@@ -12,9 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from medtrimix.data.audit import without_copies
 from medtrimix.data.groups import connected_groups
-from medtrimix.data.options import SplitOptions
-from medtrimix.data.split import SIDES, split_by_patient, systematic_sample
+from medtrimix.data.options import AuditOptions, SplitOptions
+from medtrimix.data.split import SIDES, require_every_class, split_by_patient, systematic_sample
 from medtrimix.errors import InputError
 
 OPTIONS = SplitOptions()
@@ -127,6 +128,21 @@ def test_too_few_patients_is_an_error_with_the_numbers() -> None:
         InputError, match=r"Class 'b' has too few patients for this split: \d in train, \d in val, \d in"
     ):
         split_by_patient(index, options=OPTIONS, seed=0)
+
+
+def test_a_class_that_is_gone_with_the_copies_is_an_error_before_training() -> None:
+    """All images of class b in val are in test too."""
+    index = index_of(
+        [f"p{row}" for row in range(7)],
+        ["a", "b", "a", "b", "a", "b", "b"],
+        pixels=["1", "2", "3", "4", "5", "6", "4"],
+        split=["train", "train", "val", "val", "test", "test", "test"],
+    )
+    dealt = split_by_patient(index, options=OPTIONS, seed=0)
+    sides = without_copies(index, dealt, options=AuditOptions())
+    assert sides.tolist() == ["train", "train", "val", "dropped", "test", "test", "test"]
+    with pytest.raises(InputError, match=r"Class 'b' .* 1 in train, 0 in val, 2 in test, 1 left out for copies"):
+        require_every_class(index, sides)
 
 
 def test_a_single_class_is_an_error() -> None:

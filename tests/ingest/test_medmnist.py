@@ -13,6 +13,7 @@ import pytest
 from dicom_files import noise
 
 from medtrimix.errors import SourceError
+from medtrimix.ingest.flags import Flag
 from medtrimix.ingest.options import DataOptions, VolumeOptions
 from medtrimix.ingest.pseudonym import Pseudonyms
 from medtrimix.ingest.sample import Sample
@@ -57,6 +58,14 @@ def test_pictures_labels_and_splits(tmp_path: Path, shape: tuple[int, ...]) -> N
     assert len({sample.record.sample_id for sample in samples}) == 10
     assert len({sample.record.patient_id for sample in samples}) == 10
     assert {sample.record.encoding for sample in samples} == {"npz"}
+    assert {sample.record.flags for sample in samples} == {"no_patient_number"}
+
+
+def test_images_without_a_patient_number_can_be_left_out(tmp_path: Path) -> None:
+    options = DataOptions(source=str(_archive(tmp_path / "a.npz")), exclude=(Flag.no_patient_number,))
+    outcomes = list(ingest(options, pseudonyms=NAMES, workers=1))
+    assert {refusal.verdict for outcome in outcomes for refusal in outcome.refusals} == {Verdict.excluded}
+    assert not [sample for outcome in outcomes for sample in outcome.samples]
 
 
 @pytest.mark.parametrize(

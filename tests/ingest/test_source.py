@@ -103,6 +103,7 @@ def test_labels_by_path_are_relative_to_the_csv(tmp_path: Path) -> None:
     assert isinstance(third, Sample)
     assert first.record.patient_id == second.record.patient_id == NAMES.patient("P1")
     assert third.record.patient_id != first.record.patient_id
+    assert [item.record.flags for item in (first, second, third)] == ["", "", "no_patient_number"]
     assert [item.record.split for item in (first, second, third)] == ["train", "test", ""]
 
 
@@ -233,6 +234,7 @@ def test_missing_patients(tmp_path: Path) -> None:
     assert set(refused.values()) == {Verdict.missing_patient}
     grouped = _ingest(DataOptions(source=str(tmp_path), missing_patient="by_study"))
     patients = [item.record.patient_id for item in grouped.values() if isinstance(item, Sample)]
+    assert {item.record.flags for item in grouped.values() if isinstance(item, Sample)} == {"no_patient_number"}
     assert len(patients) == 3
     assert len(set(patients)) == 2
     assert grouped["4"] == Verdict.missing_patient

@@ -212,6 +212,16 @@ def test_a_curriculum_remembers_who_was_sure() -> None:
     assert found.tolist() == [False, True, True]
 
 
+def test_each_question_of_a_curriculum_has_thresholds_of_its_own() -> None:
+    """Two findings, images 0 to 9: the first is learnt, the second by nobody."""
+    thresholds = CurriculumThresholds(0.8, images=10, task=dataclasses.replace(toy_task(), several=True), device=CPU)
+    sure, unsure = [0.9, 0.1], [0.6, 0.4]
+    for image in range(10):  # rows are image by image, question by question
+        thresholds.confident(torch.tensor([sure, unsure]), position_B=np.array([image]))
+    found = thresholds.confident(torch.tensor([unsure, unsure]), position_B=np.array([0]))
+    assert found.tolist() == [False, True]
+
+
 def test_alignment_raises_the_class_that_is_named_too_rarely() -> None:
     task = toy_task()  # as many labels of both classes
     logit_BK = torch.tensor([[2.0, 0.0]] * 9 + [[0.0, 0.1]])

@@ -69,6 +69,12 @@ def test_a_negative_at_the_top_leaves_nothing_called() -> None:
     assert applied(threshold_at(score_N, target_N, specificity=0.9), score_N, target_N) == (0.0, 1.0)
 
 
+def test_a_negative_that_must_not_be_called_is_not_even_if_scores_are_neighbours() -> None:
+    barred = 1 - 2**-52
+    score_N, positive_N = np.array([barred, np.nextafter(barred, 1)]), np.array([0, 1])
+    assert barred < threshold_at(score_N, positive_N, specificity=0.9) <= score_N[1]
+
+
 def test_each_of_several_findings_has_the_points_of_its_own_question() -> None:
     rng = np.random.default_rng(0)
     target_NL = (rng.random((240, 2)) < [0.4, 0.2]).astype(np.int64)

@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 
 from medtrimix.metrics.bootstrap import bootstrap_metrics, estimate
 from medtrimix.metrics.definitions import METRICS
-from medtrimix.metrics.interval import patients_of_classes
+from medtrimix.metrics.interval import metric_estimate, patients_of_classes
 from medtrimix.metrics.paired import Paired, Side, paired
 
 
@@ -59,14 +59,31 @@ def test_a_model_and_itself() -> None:
     _, (side, _) = two(seed=2, n=60, positives=20, aucs=(0.95, 0.9))
     same = paired("auc", side, side, n=60, patients_K=(40, 20), n_patients=60)
     assert (same.estimate.value, same.estimate.low, same.estimate.high, same.p_value) == (0, 0, 0, 1)
-    # One always .1 above the other, without any spread: no chance to compare with.
-    above = paired("auc", Side(1.0, np.ones(50)), Side(0.9, np.full(50, 0.9)), n=9, patients_K=(5, 4), n_patients=9)
-    assert above.estimate.value == pytest.approx(0.1)
-    assert np.isnan(above.p_value)
     never = np.full(50, np.nan)
     undefined = paired("auc", Side(1.0, never), Side(0.9, never), n=9, patients_K=(5, 4), n_patients=9)
     assert np.isnan([undefined.estimate.low, undefined.p_value]).all()
     assert undefined.estimate.undefined_draws == 50
+
+
+def test_draws_without_spread_are_no_certainty() -> None:
+    """Two perfect models, and a class of a single patient: each interval is wide, so that of the difference is."""
+    perfect, counts = Side(1.0, np.ones(50)), {"n": 10, "patients_K": (5, 5), "n_patients": 10}
+    own = metric_estimate("auc", perfect.value_R, 1.0, **counts)
+    both = paired("auc", perfect, perfect, **counts)
+    assert (both.estimate.low, both.estimate.high) == pytest.approx((own.low - 1, 1 - own.low))
+    assert own.low < 0.8
+    assert both.p_value == 1
+    # Rounding is no spread either.
+    noise_R = 1e-17 * np.arange(50)
+    one = {"n": 6, "patients_K": (1, 1), "n_patients": 2}
+    gap = paired("auc", Side(0.75, 0.75 + noise_R), Side(0.5, 0.5 - noise_R), **one).estimate
+    assert gap.value == 0.25
+    assert gap.low < -0.3
+    assert gap.high > 0.3
+    # Where both scatter alike, they are known to be equal.
+    value_R = np.random.default_rng(0).normal(0.8, 0.02, size=50)
+    same = paired("auc", Side(0.8, value_R), Side(0.8, value_R), **counts)
+    assert (same.estimate.low, same.estimate.high, same.p_value) == (0, 0, 1)
 
 
 def test_errors_are_not_stretched() -> None:

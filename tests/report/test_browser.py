@@ -143,7 +143,7 @@ def test_mlflow_shows_the_answer(browser: Browser, files: ReportFiles, study: St
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.set_default_timeout(_PATIENCE_MS)
         page.goto(pages.study)
-        page.get_by_text("With 10 labelled images of 8 to 9 patients (1% of the training set)").first.wait_for()
+        page.get_by_text("With 10 labelled images of 8 to 9 patients (1% of the training labels)").first.wait_for()
         page.goto(pages.curves)
         page.get_by_text("auc/linear").first.wait_for()
         page.close()

@@ -211,3 +211,10 @@ def test_every_verdict_and_every_flag_has_a_meaning() -> None:
 def test_accepted_comes_first_then_the_most_frequent() -> None:
     found = [(name, count) for name, count, _ in counted({"gap": 1, "tilt": 9, "accepted": 2, "memory": 1})]
     assert found == [("accepted", 2), ("tilt", 9), ("gap", 1), ("memory", 1)]
+
+
+def test_pictures_can_be_left_out(store: ArrayStore, page: str) -> None:
+    without = quality_page(store, verdicts=VERDICTS, pictures=False)
+    assert "data:image/png" in page
+    assert "data:image/png" not in without
+    assert len([tag for tag in Reader(without).tags if tag == "img"]) == 3

@@ -13,6 +13,7 @@ import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -22,6 +23,7 @@ from medtrimix.metrics.bootstrap import Estimate
 from medtrimix.report.figures.panels import contact_sheet
 from medtrimix.report.figures.roc import roc_curves
 from medtrimix.report.headline import headline
+from medtrimix.report.html import Picture
 from medtrimix.report.methods_text import methods_text
 from medtrimix.report.note import markdown_note
 from medtrimix.report.page import page
@@ -139,6 +141,54 @@ def test_methods_cite_what_was_used(study: Study) -> None:
     assert "400 test images of 206 patients" in text
     assert "(python 3.11, torch 2.13.0)" in text
     assert "BYOL" not in text + " ".join(found.references)
+
+
+def with_cohort(study: Study, **changes: Any) -> Study:
+    return dataclasses.replace(study, cohort=dataclasses.replace(study.cohort, **changes))
+
+
+def test_methods_say_how_the_split_came_about_and_whose_images_these_are(study: Study) -> None:
+    assert "were split by patient: 960 images of 384 patients for training" in methods_text(study).paragraphs[0]
+    source = methods_text(with_cohort(study, split_by="source", without_patient=1600))
+    assert "were split as their source has it: 960 images for training" in source.paragraphs[0]
+    assert "each image counts as a patient" in source.paragraphs[0]
+    assert "no identical picture was on two sides" in source.paragraphs[0]
+    assert "patient and" not in source.paragraphs[0]
+    assert "bootstrap draws over images [" in source.paragraphs[2]
+    assert "split at random" in methods_text(with_cohort(study, without_patient=1600)).paragraphs[0]
+    partly = methods_text(with_cohort(study, split_by="file", without_patient=1)).paragraphs[0]
+    assert "split by a list fixed beforehand" in partly
+    assert "1 image without a patient number count" in partly
+
+
+def test_methods_do_not_speak_for_a_checkpoint(study: Study) -> None:
+    cells = tuple(dataclasses.replace(c, method="checkpoint" if c.arm == "simclr" else c.method) for c in study.cells)
+    found = methods_text(dataclasses.replace(study, cells=cells))
+    assert "For weights from a checkpoint this can't be checked." in found.paragraphs[0]
+    assert "by TriMix [1], Barlow Twins [2], each on" in found.paragraphs[1]
+    assert "The weights of simclr come from a checkpoint" in found.paragraphs[1]
+    assert "checkpoint" not in " ".join(methods_text(study).paragraphs)
+
+
+def test_methods_say_what_labels_of_val_chose_and_how_often_labels_were_drawn(study: Study) -> None:
+    assert "were drawn 3 times, the same" in methods_text(study).paragraphs[1]
+    few = tuple(cell for cell in study.cells if cell.budget != "100%" or cell.label_seed == 0)
+    stopped = dataclasses.replace(study, cells=few, early_stopping=("finetune",))
+    text = methods_text(stopped).paragraphs[1]
+    assert "were drawn 3 times, 3 times, once, in this order" in text
+    assert "best on all labelled images of the validation set was kept (finetuned)" in text
+    realistic = methods_text(dataclasses.replace(stopped, realistic_validation=True)).paragraphs[1]
+    assert "best on as many images as there were labels of the validation set" in realistic
+    assert "validation set was kept" not in methods_text(study).paragraphs[1]
+
+
+def test_the_flow_does_not_claim_what_a_leaking_study_lacks(study: Study, files: ReportFiles) -> None:
+    assert "No patient is on two sides." in files.html.read_text()
+    check = AuditCheck("Patients on two sides of the split", 3, "the study went on (on_leak: warn)", leak=True)
+    leaking = page(dataclasses.replace(study, audit=(check,)), pictures=(Picture("flow", "data:,", ""),))
+    assert "No patient is on two sides." not in leaking
+    unknown = page(with_cohort(study, without_patient=1600), pictures=(Picture("flow", "data:,", ""),))
+    assert "1,600 images without a patient number" in unknown
 
 
 def test_methods_do_not_claim_what_a_leaking_study_lacks(study: Study) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from medtrimix.metrics.bootstrap import Estimate
 from medtrimix.metrics.interval import metric_estimate
 from medtrimix.metrics.multiplicity import holm
 from medtrimix.report.efficiency import efficiencies
-from medtrimix.report.headline import UNKNOWN_PATIENTS, headline
-from medtrimix.report.study import Study
-from medtrimix.report.summary import differences, majority_accuracy, summarise, summary_table
+from medtrimix.report.figures.efficiency import label_efficiency
+from medtrimix.report.headline import headline
+from medtrimix.report.study import CellRow, Study
+from medtrimix.report.summary import control, differences, majority_accuracy, summarise, summary_table
 from medtrimix.report.wording import arm_title, count, interval, labels_needed, number, p_in_words, signed_interval
 
 
@@ -126,8 +128,8 @@ def test_the_headline_names_smallest_budget_reference_and_what_the_control_needs
         one for one in efficiencies(study) if (one.arm, one.strategy, one.budget) == ("trimix", "linear", "1%")
     )
     assert found.answer == (
-        f"With 10 labelled images of 8 to 9 patients (1% of the training set), TriMix (linear probe) reaches an AUC of "
-        f"{interval(rows['trimix', 'linear'].metrics['auc'])}; the same network from scratch (finetuned) "
+        "With 10 labelled images of 8 to 9 patients (1% of the training labels), TriMix (linear probe) reaches an AUC "
+        f"of {interval(rows['trimix', 'linear'].metrics['auc'])}; the same network from scratch (finetuned) "
         f"needs {labels_needed(needed.needed)} for that."
     )
     scratch = interval(rows["scratch", "finetune"].metrics["auc"])
@@ -146,8 +148,12 @@ def test_the_headline_does_not_follow_the_best_number(study: Study) -> None:
 def test_patients_with_labels_are_told_only_where_they_are_known(study: Study) -> None:
     once = dataclasses.replace(study, cells=tuple(cell for cell in study.cells if cell.label_seed == 0))
     assert headline(once).answer.startswith("With 10 labelled images of 9 patients (1%")
-    unknown = dataclasses.replace(study, cohort=dataclasses.replace(study.cohort, source=UNKNOWN_PATIENTS))
+    unknown = dataclasses.replace(study, cohort=dataclasses.replace(study.cohort, without_patient=1600))
     assert headline(unknown).answer.startswith("With 10 labelled images (1%")
+    assert "all numbers come from 400 test images of one data set" in " ".join(headline(unknown).cannot_say)
+    partly = dataclasses.replace(study, cohort=dataclasses.replace(study.cohort, without_patient=7))
+    assert headline(partly).answer.startswith("With 10 labelled images of 8 to 9 patients (1%")
+    assert "7 images have no patient number" in " ".join(headline(partly).cannot_say)
     volumes = dataclasses.replace(once, cohort=dataclasses.replace(study.cohort, unit="volume"))
     assert headline(volumes).answer.startswith("With 10 labelled volumes of 9 patients (1%")
 
@@ -159,13 +165,56 @@ def test_an_auc_that_the_control_never_reaches_is_said_to_be(study: Study) -> No
 
 
 @pytest.mark.parametrize(
-    ("source", "words"), [("phantom", "the images are simulated"), ("MedMNIST file", "has no patient numbers")]
+    ("changes", "words"),
+    [({"source": "phantom"}, "the images are simulated"), ({"without_patient": 1600}, "has no patient numbers")],
 )
-def test_what_a_source_leaves_open_is_said(study: Study, source: str, words: str) -> None:
-    of_source = dataclasses.replace(study, cohort=dataclasses.replace(study.cohort, source=source))
+def test_what_a_source_leaves_open_is_said(study: Study, changes: dict[str, Any], words: str) -> None:
+    of_source = dataclasses.replace(study, cohort=dataclasses.replace(study.cohort, **changes))
     assert words in " ".join(headline(of_source).cannot_say)
     folder = dataclasses.replace(study, cohort=dataclasses.replace(study.cohort, source="folder"))
     assert words not in " ".join(headline(folder).cannot_say)
+
+
+def renamed(study: Study, names: dict[str, str]) -> Study:
+    """The same study, whose strategies have names of their own."""
+    cells = tuple(dataclasses.replace(cell, strategy=names[cell.strategy]) for cell in study.cells)
+    learners = {names[name]: kind for name, kind in study.learners.items()}
+    return dataclasses.replace(study, cells=cells, learners=learners)
+
+
+def test_the_control_is_what_finetunes_whatever_it_is_called(study: Study) -> None:
+    assert control(study) == ("scratch", "finetune")
+    assert control(renamed(study, {"linear": "probe", "finetune": "full"})) == ("scratch", "full")
+    assert control(renamed(study, {"linear": "finetune", "finetune": "linear"})) == ("scratch", "linear")
+
+
+def test_a_checkpoint_is_one_pretraining_of_another_network(study: Study) -> None:
+    often = pretrained_often(study, shifts=[0.0, 0.01])
+    cells = tuple(dataclasses.replace(c, method="checkpoint" if c.arm == "trimix" else c.method) for c in often.cells)
+    brought = dataclasses.replace(often, cells=cells)
+    row = summarise(brought)[0]
+    assert (row.arm, row.pretrain_seeds) == ("trimix", 1)
+    assert "; a network from scratch (finetuned)" in headline(brought).answer
+    cannot_say = " ".join(headline(brought).cannot_say)
+    assert "the checkpoint of trimix has seen images of validation or test patients" in cannot_say
+    assert headline(often).averaged == "averaged over 3 draws of the labelled images and 2 pretrainings"
+    assert headline(brought).averaged == "averaged over 3 draws of the labelled images"
+
+
+def test_too_few_whole_draws_are_said_and_give_no_range(study: Study) -> None:
+    def mostly_undefined(cell: CellRow) -> CellRow:
+        auc_R = cell.draws["auc"].copy()
+        auc_R[1:] = np.nan
+        found = metric_estimate("auc", auc_R, cell.metrics["auc"].value, n=400, patients_K=(), n_patients=9)
+        assert found.undefined_draws == len(auc_R) - 1
+        return dataclasses.replace(cell, metrics={**cell.metrics, "auc": found}, draws={**cell.draws, "auc": auc_R})
+
+    rare = dataclasses.replace(study, cells=tuple(mostly_undefined(cell) for cell in study.cells))
+    assert "[not known]" in headline(rare).answer
+    assert "this test set cannot tell the two apart" in headline(rare).verdict
+    assert "100% of the draws of test patients lack a class" in " ".join(headline(rare).cannot_say)
+    assert {math.isnan(one.needed.low) for one in efficiencies(rare)} == {True}
+    assert label_efficiency(rare) is not None
 
 
 def test_one_budget_has_no_learning_curve(study: Study) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tiny import Row, context, write_split, write_store
 
 from medtrimix.config.files import read_json
-from medtrimix.data.options import AuditOptions
+from medtrimix.data.options import AuditOptions, SplitOptions
 from medtrimix.errors import InputError, LabelBudgetError, LeakageError
 from medtrimix.steps import audit, duplicates, pool, split
 from medtrimix.steps.context import read_warning
@@ -113,6 +113,19 @@ def test_a_budget_that_can_not_be_is_told_before_anything_is_trained(tmp_path: P
     inputs, _ = pooled(tmp_path, CLEAN)
     with pytest.raises(LabelBudgetError, match="50 per class"):
         audited(tmp_path, inputs, on_leak="drop", budget=50)
+
+
+def test_a_class_that_copies_took_out_of_val_is_told_when_sides_are_made(tmp_path: Path) -> None:
+    rows = tuple(
+        Row(f"s{row}", f"p{row}", picture, label=label, split=side)
+        for row, (picture, label, side) in enumerate(
+            [(0, "a", "train"), (1, "b", "train"), (2, "a", "val"), (3, "b", "val"), (4, "a", "test"), (3, "b", "test")]
+        )
+    )
+    config = split.Config(split=SplitOptions(), audit=AuditOptions(), file_content="", seed=0)
+    inputs = split.Inputs(ingest=write_store(tmp_path / "store", rows))
+    with pytest.raises(InputError, match=r"Class 'b' .* 0 in val, 1 in test, 1 left out"):
+        split.run(config, inputs=inputs, out=tmp_path / "split", context=context(tmp_path / "split"))
 
 
 def test_a_search_that_is_stopped_leaves_no_pairs(tmp_path: Path) -> None:

@@ -23,11 +23,12 @@ from medtrimix.errors import SourceError
 from medtrimix.findings import joined
 from medtrimix.ingest.fit.picture import fitted, with_channels
 from medtrimix.ingest.fit.volume import fitted_values
+from medtrimix.ingest.flags import Flag
 from medtrimix.ingest.grey import full_range
 from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.pseudonym import Pseudonyms
 from medtrimix.ingest.sample import Outcome, Record, Refusal, Sample
-from medtrimix.ingest.verdict import Refused
+from medtrimix.ingest.verdict import Refused, Verdict
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -76,10 +77,13 @@ def _record(image: Bytes, *, name: str, label: str, split: str, pseudonyms: Pseu
         rows=rows,
         columns=columns,
         slices=len(image) if is_volume else 1,
+        flags=Flag.no_patient_number.value,
     )
 
 
 def _outcome(image: Bytes, record: Record, *, name: str, options: DataOptions, pseudonyms: Pseudonyms) -> Outcome:
+    if Flag.no_patient_number in options.exclude:
+        return Outcome(refusals=(Refusal(record.sample_id, Verdict.excluded),))
     if options.volume is None:
         return Outcome(samples=(Sample(_fitted_picture(image, options=options), record),), accepted_files=1)
     try:

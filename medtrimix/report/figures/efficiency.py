@@ -72,7 +72,9 @@ def _panel(panel: Axes, found: list[Efficiency], *, study: Study) -> None:
 
 
 def _drawn(labels: float, needed: LabelsNeeded) -> float:
-    """Where a number is drawn: open ends lie half a margin beyond the budgets."""
+    """Where a number is drawn: open ends lie half a margin beyond the budgets, and what is not known nowhere."""
+    if math.isnan(labels):
+        return labels
     if math.isinf(labels):
         return needed.most * math.sqrt(_MARGIN)
     return labels if labels > needed.fewest else needed.fewest / math.sqrt(_MARGIN)

@@ -84,7 +84,10 @@ def _roc_of(score_N: Floats, positive_N: npt.NDArray[np.bool_], weight_RN: Float
     false_RN = np.cumsum(sorted_RN, axis=1) - found_RN
     curves = []
     for found_N, wrong_N in zip(found_RN, false_RN, strict=True):
-        share_N, wrong_share_N = (values[last_of_tie] / max(values[-1], 1.0) for values in (found_N, wrong_N))
+        if not (found_N[-1] and wrong_N[-1]):
+            curves.append(np.full_like(_GRID_G, np.nan))  # a draw without one of the two has no curve
+            continue
+        share_N, wrong_share_N = (values[last_of_tie] / values[-1] for values in (found_N, wrong_N))
         curve_G = np.interp(_GRID_G, wrong_share_N, share_N)
         curve_G[0] = 0.0  # every ROC starts in the corner, whatever the first threshold catches
         curves.append(curve_G)

@@ -39,6 +39,7 @@ FLAGS = {
     Flag.for_processing: "Raw detector data, not what a reader saw; grey values differ from those for presentation.",
     Flag.lossy: "Compressed with loss before it came here; a network can tell such images apart.",
     Flag.no_orientation_code: "NIfTI that does not say where left and right are.",
+    Flag.no_patient_number: "Nothing says whose they are, so each file, archive entry or study counts as one patient.",
 }
 """What a flag warns of."""
 
@@ -51,20 +52,21 @@ class Tile:
     caption: str
 
 
-def write_quality(store_folder: Path, *, verdicts: Mapping[str, int], out: Path) -> None:
+def write_quality(store_folder: Path, *, verdicts: Mapping[str, int], out: Path, pictures: bool = True) -> None:
     """Writes the page about a finished store to `out`, all in one file, without anything that identifies.
 
     Args:
         store_folder: the array store.
         verdicts: number of files by verdict.
         out: the HTML file.
+        pictures: whether it has the contact sheet.
     """
-    html = quality_page(ArrayStore.open(store_folder), verdicts=verdicts)
+    html = quality_page(ArrayStore.open(store_folder), verdicts=verdicts, pictures=pictures)
     with replacing(out) as temporary:
         temporary.write_text(html, encoding="utf-8")
 
 
-def quality_page(store: ArrayStore, *, verdicts: Mapping[str, int]) -> str:
+def quality_page(store: ArrayStore, *, verdicts: Mapping[str, int], pictures: bool = True) -> str:
     """The page as HTML; the same store gives the same page."""
     index = read_index(store)
     kinds = {
@@ -85,7 +87,7 @@ def quality_page(store: ArrayStore, *, verdicts: Mapping[str, int]) -> str:
             files=sum(verdicts.values()),
             verdicts=list(counted(verdicts)),
             flags=_flags(index),
-            tiles=_tiles(store, index),
+            tiles=_tiles(store, index) if pictures else [],
             grey=kinds,
             figures={
                 "grey": _figure(
