@@ -15,7 +15,8 @@ from medtrimix.data.options import AuditOptions
 from medtrimix.errors import ConfigError
 from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.verdict import Verdict
-from medtrimix.methods.options import MAEOptions, TriMixOptions
+from medtrimix.lowlabel.options import AnyOptions
+from medtrimix.methods.options import ArmOptions, MAEOptions, TriMixOptions
 from medtrimix.metrics.definitions import METRICS
 from medtrimix.pipeline.load import load_study
 from medtrimix.pipeline.study import Study
@@ -197,3 +198,36 @@ def test_measured_speed_is_that_of_the_results() -> None:
     results = read("benchmarks/results/throughput.md").splitlines()
     assert rows
     assert [row for row in rows if row not in results] == []
+
+
+def missing_options(text: str) -> list[str]:
+    """Options of pretraining methods that their row does not name with its default."""
+    rows = table(section(text, "Options of the other methods"))
+    found = []
+    for kind in get_args(get_args(ArmOptions)[0]):
+        method = kind.model_fields["method"].default
+        if method in ("trimix", "none"):
+            continue
+        for name, field in kind.model_fields.items():
+            known = dict(re.findall(r"`(\w+): ([^`]+)`", rows[method][0]))
+            default = str(field.default)
+            if name in ("method", "projector", "weights"):
+                continue
+            if name not in known or (default != known[name] and float(default) != float(known[name])):
+                found.append(f"{method}: {name}: {default}")
+    return found
+
+
+def test_options_of_methods_are_named_with_their_defaults() -> None:
+    assert missing_options(read("docs/trimix.md")) == []
+
+
+def test_options_of_methods_can_be_missing() -> None:
+    text = read("docs/trimix.md").replace("`queue: 1024`", "`queue: 65536`").replace("`momentum: 0.99`", "momentum")
+    assert missing_options(text) == ["byol: momentum: 0.99", "moco_v2: momentum: 0.99", "moco_v2: queue: 1024"]
+
+
+def test_options_of_learners_are_named() -> None:
+    named = set(re.findall(r"\w+", code(read("docs/learners.md"))))
+    for kind in get_args(AnyOptions):
+        assert set(kind.model_fields) <= named, kind
