@@ -98,6 +98,8 @@ def _interval(found: Estimate, *, signed: bool = False) -> str:
         return text.replace("0.", ".", 1)
 
     between = " " if out.width >= _WIDE else "\n"
+    if math.isnan(found.low):
+        return f"{number(found.value)}{between}[not known]"
     return f"{number(found.value)}{between}[{number(found.low)}, {number(found.high)}]"
 
 

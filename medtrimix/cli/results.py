@@ -50,7 +50,10 @@ def print_table(folder: Path) -> None:
     results = read_json(folder / "results.json")
     summaries = results["summaries"]
     first = summaries[0]
-    title = f"{results['study']}: test n = {first['n_test']:,} images of {first['n_patients']:,} patients; means over "
+    title = f"{results['study']}: test n = {first['n_test']:,} {results['cohort'].get('unit', 'image')}s"
+    if results["cohort"].get("knows_patients", True):  # studies published by an earlier version don't say
+        title += f" of {first['n_patients']:,} patients"
+    title += "; means over "
     seeds = sorted({row["label_seeds"] for row in summaries})
     pretrainings = max(row["pretrain_seeds"] for row in summaries)
     title += f"{pretrainings} pretrainings x " if pretrainings > 1 else ""
@@ -83,6 +86,8 @@ def print_table(folder: Path) -> None:
 
 
 def _interval(facts: dict[str, Any]) -> str:
-    """`.953 [.932, .971]`, as papers print it."""
+    """`.953 [.932, .971]`, as papers print it; what is null is not known."""
+    if facts["low"] is None:
+        return f"{facts['value']:.3f} [not known]".replace("0.", ".", 1)
     value, low, high = (f"{facts[name]:.3f}".replace("0.", ".", 1) for name in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"

@@ -88,6 +88,9 @@ def results(study: Study) -> dict[str, Any]:
             "unit": study.cohort.unit,
             "series": study.cohort.series,
             "patients": study.cohort.patients,
+            "without_patient": study.cohort.without_patient,
+            "knows_patients": study.cohort.knows_patients,
+            "split_by": study.cohort.split_by,
             "verdicts": dict(study.cohort.verdicts),
             "encodings": dict(study.cohort.encodings),
             "splits": [

@@ -15,6 +15,7 @@ from medtrimix.pipeline.machine import Machine
 from medtrimix.pipeline.plan import make_plan
 from medtrimix.report.figures.pretraining import health_curves
 from medtrimix.report.study import Collapse, Study
+from medtrimix.report.tables import write_results
 from medtrimix.report.track import COLLAPSE, Recording, _points
 from medtrimix.report.write import write_report
 from medtrimix.steps.context import CURVES
@@ -66,6 +67,22 @@ def test_a_healthy_study_says_nothing(study: Study, tmp_path: Path, capsys: pyte
     assert health_curves(study) is None
     print_table(tmp_path)
     assert "collapsed" not in capsys.readouterr().out
+
+
+def test_the_table_says_whose_images_and_what_is_not_known(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def printed(shown: Study) -> str:
+        write_results(tmp_path / "results.json", shown)
+        print_table(tmp_path)
+        return " ".join(capsys.readouterr().out.split())
+
+    assert "test n = 400 images of 206 patients; means" in printed(study)
+    unknown = dataclasses.replace(study, cohort=dataclasses.replace(study.cohort, without_patient=1600))
+    assert "test n = 400 images; means" in printed(unknown)
+    nan_R = np.full(400, np.nan)
+    undefined = tuple(dataclasses.replace(cell, draws={**cell.draws, "auc": nan_R}) for cell in study.cells)
+    assert "[not known]" in printed(dataclasses.replace(study, cells=undefined))
 
 
 def test_lines_begin_with_the_untrained_network(collapsed: Study) -> None:
