@@ -27,6 +27,7 @@ from medtrimix.methods.options import TriMixOptions
 from medtrimix.methods.teacher import Teacher
 from medtrimix.methods.two_view import TwoView
 from medtrimix.nets.batchnorm import running_statistics_kept
+from medtrimix.nets.encoder import Encoder
 from medtrimix.nets.sharing import on_whole_batch
 
 _TEACHER_MOMENTUM = 0.99
@@ -106,8 +107,7 @@ class TriMix(Method):
         """Virtual images, unless feature maps are mixed."""
         if self.options.mixing != "images":
             return None
-        with torch.no_grad(), running_statistics_kept(self.base):
-            near = self.encoder(batch.view1_BCHW) if self.options.partners == "near" else None
+        near = _looked_at(batch.view1_BCHW, encoder=self.encoder) if self.options.partners == "near" else None
         image_BCHW, mixing = self._virtual_images(batch, mixing=self.mixing(batch, near=near))
         return image_BCHW, mixing.share[0].expand(len(image_BCHW))
 
@@ -163,6 +163,17 @@ class TriMix(Method):
         return weighted(
             [pair_loss(z_BE, target_BE[row_B]) for z_BE, row_B in zip(found, row_KB, strict=True)], share=share
         )
+
+
+@torch.no_grad()
+def _looked_at(image_BCHW: Tensor, *, encoder: Encoder) -> Tensor:
+    """Features in evaluation mode, which no other process has a share in: pictures are for the first one alone."""
+    was = encoder.training
+    try:
+        features_BE: Tensor = encoder.eval()(image_BCHW)
+        return features_BE
+    finally:
+        encoder.train(was)
 
 
 class _Extractor(nn.Module):
