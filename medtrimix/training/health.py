@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import Field
@@ -76,6 +76,11 @@ class Limits:
     embeddings: int
     images: int
     size_counts: bool
+
+    @property
+    def of_encoder(self) -> Limits:
+        """The same for the encoder's features alone."""
+        return replace(self, embeddings=0, size_counts=False)
 
 
 def collapse(values: Mapping[str, float], *, limits: Limits) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from medtrimix.metrics.definitions import Floats, Ints, auc
 from medtrimix.metrics.neighbours import knn_probability
 from medtrimix.metrics.representation import alignment, feature_std, rankme, uniformity
 from medtrimix.nets.batchnorm import batch_statistics
-from medtrimix.training.health import Limits, Work, health_steps, knn_steps
+from medtrimix.training.health import Limits, Work, collapse, health_steps, knn_steps
 
 Images = Callable[[Ints], Tensor]
 """Rows of the store to images as the encoder expects them, (B, C, H, W) or (B, C, D, H, W), on its device."""
@@ -69,6 +70,9 @@ class Watcher:
     The encoder is in evaluation mode, as it will be used. The projector normalises with the probe's own statistics, as
     in training. Weights, buffers, modes, gradients and random numbers are left as they were.
 
+    Where running statistics lag far behind the weights, a healthy encoder gives all images the same features in
+    evaluation mode. So features that look collapsed are looked at once more, the encoder normalising as in training.
+
     Args:
         encoder: images to features.
         projector: features to the embeddings that the loss compares; None where a method has none.
@@ -97,7 +101,6 @@ class Watcher:
         labels = probe.labels
         passes = len(labels.bank_N) + len(labels.query_M) if labels else 0
         self._knn_at = knn_steps(work, passes=passes, health=self._health_at) if labels else frozenset[int]()
-        self._first_spread = 0.0
         with self._untouched():
             feature_NE, embedding_NE = self._embedded()
             self.limits = Limits(
@@ -106,7 +109,8 @@ class Watcher:
                 images=len(probe.rows_N),
                 size_counts=size_counts and embedding_NE is not None,
             )
-            self._first_spread = 0.0 if embedding_NE is None else _spread(embedding_NE)
+            self._first_spread = _spread(embedding_NE)
+            self._first_spread_as_trained = _spread(self._embedded_as_trained()[1]) if self.limits.size_counts else 1.0
             self.untrained = self._values(feature_NE, embedding_NE, neighbours=bool(self._knn_at))
 
     def after(self, step: int) -> Mapping[str, float]:
@@ -116,6 +120,17 @@ class Watcher:
         with self._untouched():
             return self._values(*self._embedded(), neighbours=step in self._knn_at)
 
+    def collapsed(self, values: Mapping[str, float]) -> str:
+        """What `collapse` says of the network, of which `after` has just told these values; "" when nothing is wrong.
+
+        Of features that are alike in evaluation mode, and of what a projector makes of them, a second look decides.
+        """
+        if not collapse(values, limits=self.limits.of_encoder):
+            return collapse(values, limits=self.limits)
+        with self._untouched():
+            seen = _spreads(*self._embedded_as_trained(), first=self._first_spread_as_trained)
+        return collapse(seen, limits=self.limits)
+
     def _embedded(self) -> tuple[Floats, Floats | None]:
         """Features and, with a projector, embeddings of the probe."""
         feature_NE = self._features(self._probe.rows_N, self._probe.plain)
@@ -124,19 +139,17 @@ class Watcher:
         with batch_statistics(self._projector), self._autocast():
             return _array(feature_NE), _array(self._projector(feature_NE))
 
+    def _embedded_as_trained(self) -> tuple[Floats, Floats | None]:
+        """The same, with the encoder's batch normalisation as in training."""
+        with batch_statistics(self._encoder):
+            return self._embedded()
+
     def _values(self, feature_NE: Floats, embedding_NE: Floats | None, *, neighbours: bool) -> dict[str, float]:
         probe = self._probe
         varied_NE = _array(self._features(probe.pairs_N, probe.varied))
-        values = {
-            "rankme": rankme(feature_NE),
-            "feature_std": feature_std(feature_NE),
-            "alignment": alignment(feature_NE[: len(varied_NE)], varied_NE),
-            "uniformity": uniformity(feature_NE),
-        }
-        if embedding_NE is not None:
-            values["projector_rankme"] = rankme(embedding_NE)
-            values["projector_feature_std"] = feature_std(embedding_NE)
-            values["projector_spread"] = _spread(embedding_NE) / max(self._first_spread, 1e-12)
+        values = _spreads(feature_NE, embedding_NE, first=self._first_spread)
+        values["alignment"] = alignment(feature_NE[: len(varied_NE)], varied_NE)
+        values["uniformity"] = uniformity(feature_NE)
         if neighbours and probe.labels is not None:
             bank_NE, query_ME = (
                 _array(self._features(rows, probe.plain)) for rows in (probe.labels.bank_N, probe.labels.query_M)
@@ -145,10 +158,9 @@ class Watcher:
         return values
 
     def _features(self, rows_N: Ints, images: Images) -> Tensor:
-        size = self._probe.images_at_a_time
+        parts = np.array_split(rows_N, math.ceil(len(rows_N) / self._probe.images_at_a_time))  # no rest of one image
         with self._autocast():
-            parts = [self._encoder(images(rows_N[start : start + size])) for start in range(0, len(rows_N), size)]
-        return torch.cat([part.float() for part in parts])
+            return torch.cat([self._encoder(images(part_B)).float() for part_B in parts])
 
     @contextmanager
     def _untouched(self) -> Iterator[None]:
@@ -170,6 +182,16 @@ def _array(value_NE: Tensor) -> Floats:
     return value_NE.double().cpu().numpy()
 
 
-def _spread(embedding_NE: Floats) -> float:
-    """Mean over coordinates of the standard deviation, in the embedding's own units."""
-    return float(embedding_NE.std(axis=0).mean())
+def _spreads(feature_NE: Floats, embedding_NE: Floats | None, *, first: float) -> dict[str, float]:
+    """What `collapse` asks for; `first`: of the untrained network."""
+    values = {"rankme": rankme(feature_NE), "feature_std": feature_std(feature_NE)}
+    if embedding_NE is not None:
+        values["projector_rankme"] = rankme(embedding_NE)
+        values["projector_feature_std"] = feature_std(embedding_NE)
+        values["projector_spread"] = _spread(embedding_NE) / max(first, 1e-12)
+    return values
+
+
+def _spread(embedding_NE: Floats | None) -> float:
+    """Mean over coordinates of the standard deviation, in the embedding's own units; 0 without embeddings."""
+    return 0.0 if embedding_NE is None else float(embedding_NE.std(axis=0).mean())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -136,6 +137,9 @@ class Told:
     def after(self, step: int) -> dict[str, float]:
         healthy = {"rankme": 20.0, "feature_std": 0.1, "projector_feature_std": 0.05}
         return {**healthy, "projector_rankme": self._ranks[step]}
+
+    def collapsed(self, values: Mapping[str, float]) -> str:
+        return health.collapse(values, limits=self.limits)
 
 
 def recorded(folder: Path, ranks: list[float], *, first: int = 0) -> Recorder:

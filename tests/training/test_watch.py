@@ -12,9 +12,10 @@ import pytest
 import torch
 from torch import nn
 
+from medtrimix.errors import NumericalError
 from medtrimix.methods.method import StepLoss
 from medtrimix.metrics.definitions import Ints
-from medtrimix.training.health import WATCHED, Work
+from medtrimix.training.health import WATCHED, Work, collapse
 from medtrimix.training.loop import LoopOptions, make_fabric, train
 from medtrimix.training.watch import Labels, Probe, Watcher
 
@@ -130,7 +131,7 @@ def test_gradients_modes_and_buffers_are_left_even_when_the_look_fails() -> None
     modes = [module.training for module in method.modules()]
     watcher.after(4)
     method.encoder[0].weight.data.fill_(float("nan"))
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(NumericalError, match="NaN or infinite"):
         watcher.after(4)
     method.encoder[0].weight.data.copy_(before["encoder.0.weight"])
     assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())
@@ -155,6 +156,35 @@ def test_what_is_seen_depends_on_the_weights_alone() -> None:
     assert shrunk["projector_spread"] == pytest.approx(0.01, rel=1e-3)
     assert shrunk["projector_feature_std"] < 0.02 < first["projector_feature_std"]
     assert shrunk["rankme"] == first["rankme"]
+
+
+def test_features_that_lag_behind_in_evaluation_mode_alone_are_no_collapse() -> None:
+    """Running statistics far from the batch's make them all alike; where the weights do, it is a collapse."""
+    torch.manual_seed(0)
+    method = Method()
+    watcher = watcher_of(method)
+    method.encoder[1].running_mean.fill_(1e3)
+    lagging = watcher.after(4)
+    assert "the encoder's features" in collapse(lagging, limits=watcher.limits)
+    assert watcher.collapsed(lagging) == ""
+    assert all(module.training for module in method.modules())
+    method.encoder[0].weight.data.zero_()
+    assert "of the encoder's features is 1, below 2" in watcher.collapsed(watcher.after(4))
+
+
+def test_the_second_look_compares_sizes_with_those_of_the_first_weights() -> None:
+    torch.manual_seed(0)
+    method = Method()
+    method.projector[1] = nn.Identity()  # the size of what comes in shows in what comes out
+    method.encoder[1].running_var.fill_(1e4)
+    watcher = watcher_of(method)
+    with torch.no_grad():
+        method.projector[0].weight.mul_(0.1)
+        method.projector[0].bias.mul_(0.1)
+        method.encoder[1].running_mean.fill_(1e6)  # alike in evaluation mode
+    assert "size, compared with the untrained network, of the projector's output is 0.1," in watcher.collapsed(
+        watcher.after(4)
+    )
 
 
 def test_a_step_that_is_not_due_is_not_looked_at() -> None:

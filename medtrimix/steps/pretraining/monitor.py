@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from medtrimix.errors import CollapseError
 from medtrimix.steps.context import Context
-from medtrimix.training.health import OnCollapse, Work, collapse
+from medtrimix.training.health import OnCollapse, Work
 from medtrimix.training.watch import Watcher
 
 _CURE = (
@@ -33,7 +33,7 @@ class Recording:
         self._recorder.progress(round((step + 1) * images), round(total_steps * images), unit="images")
         if self._watcher is None or not seen:
             return
-        if what := collapse(seen, limits=self._watcher.limits):
+        if what := self._watcher.collapsed(seen):
             self._alarm(f"epoch {(step + 1) / self._work.steps_per_epoch:.3g}: {what}")
         elif step + 1 == total_steps:
             self._recorder.pass_warning()
