@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from medtrimix.errors import NumericalError
+
 _NOISE = 0.05  # in cosine similarities: enough that the nearest few take turns
 _NEVER = -1e3
 
@@ -65,12 +67,17 @@ def with_near_partners(mixing: Mixing, *, embedding_BE: Tensor, seed: int, step:
     Partners are the assignment with the largest sum of cosine similarities plus Gumbel noise, decided by (seed, step).
     A permutation, as random partners are: where an image is the partner of two, a contrastive loss sees its embedding
     as what to find and as what to stay away from.
+
+    Raises:
+        NumericalError: NaN or infinity among the embeddings.
     """
     from scipy.optimize import linear_sum_assignment
 
     with torch.autocast(embedding_BE.device.type, enabled=False):
         unit_BE = normalize(embedding_BE.detach().float(), dim=1)
         similarity_BB = (unit_BE @ unit_BE.T).double().cpu().numpy()
+    if not np.isfinite(similarity_BB).all():
+        raise NumericalError(f"The features became NaN or infinite at batch {step}.", fix="Lower the learning rate.")
     np.fill_diagonal(similarity_BB, _NEVER)
     generator = np.random.default_rng([seed, step, 3])
     noise = (_NOISE * generator.gumbel(size=similarity_BB.shape) for _ in mixing.row_KB[1:])

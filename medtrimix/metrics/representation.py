@@ -11,6 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from medtrimix.errors import NumericalError
 from medtrimix.metrics.definitions import Floats
 
 RANKME_EPSILON = 1e-7
@@ -26,7 +27,8 @@ def rankme(embedding_NE: npt.ArrayLike) -> float:
     embeddings as they are, not centred. Embeddings that are all 0 have rank 0.
 
     Raises:
-        ValueError: fewer than two embeddings, other axes, or NaN or infinity among them.
+        ValueError: fewer than two embeddings, or other axes.
+        NumericalError: NaN or infinity among them.
     """
     value_NE = _checked(embedding_NE)
     singular_K = np.linalg.svd(value_NE, compute_uv=False)
@@ -43,7 +45,7 @@ def feature_std(embedding_NE: npt.ArrayLike) -> float:
     Chen and He, SimSiam, CVPR 2021, figure 2: about 1 / sqrt(E) for directions spread evenly.
 
     Raises:
-        ValueError: as `rankme`.
+        ValueError, NumericalError: as `rankme`.
     """
     return float(directions(embedding_NE).std(axis=0).mean())
 
@@ -55,6 +57,7 @@ def alignment(first_NE: npt.ArrayLike, second_NE: npt.ArrayLike) -> float:
 
     Raises:
         ValueError: as `rankme`, or the two differ in shape.
+        NumericalError: as `rankme`.
     """
     first, second = directions(first_NE), directions(second_NE)
     if first.shape != second.shape:
@@ -68,7 +71,7 @@ def uniformity(embedding_NE: npt.ArrayLike) -> float:
     Wang and Isola 2020, section 4.1.2, t = 2.
 
     Raises:
-        ValueError: as `rankme`.
+        ValueError, NumericalError: as `rankme`.
     """
     unit_NE = directions(embedding_NE)
     number = len(unit_NE)
@@ -84,7 +87,7 @@ def directions(embedding_NE: npt.ArrayLike) -> Floats:
     """Each embedding divided by its length, float64; one of length 0 stays 0.
 
     Raises:
-        ValueError: as `rankme`.
+        ValueError, NumericalError: as `rankme`.
     """
     value_NE = _checked(embedding_NE)
     length_N1 = np.linalg.norm(value_NE, axis=1, keepdims=True)
@@ -96,5 +99,5 @@ def _checked(embedding_NE: npt.ArrayLike) -> Floats:
     if value_NE.ndim != 2 or value_NE.shape[0] < 2 or value_NE.shape[1] < 1:
         raise ValueError(f"expected embeddings of shape (N, E) with N of 2 or more, got {value_NE.shape}")
     if not np.isfinite(value_NE).all():
-        raise ValueError("there are NaN or infinite values among the embeddings")
+        raise NumericalError("Some embeddings became NaN or infinite.", fix="Lower the learning rate.")
     return value_NE
