@@ -38,7 +38,9 @@ def mix_frequencies(view_BCHW: Tensor, *, mixing: Mixing, seed: int, step: int) 
     """Each spatial frequency, and its mirror image, is the image's own with the probability of its share.
 
     The mean grey value (frequency 0) is mixed linearly: drawn like the others it would decide half of all by itself.
+    Computed in float32 at least, since there is no Fourier transform of bfloat16.
     """
+    given, view_BCHW = view_BCHW.dtype, view_BCHW.to(torch.promote_types(view_BCHW.dtype, torch.float32))
     sizes = view_BCHW.shape[2:]
     axes = tuple(range(2, view_BCHW.ndim))
     generator = np.random.default_rng([seed, step, 2])
@@ -49,4 +51,4 @@ def mix_frequencies(view_BCHW: Tensor, *, mixing: Mixing, seed: int, step: int) 
     partner_BCHW = view_BCHW[mixing.row_KB[1]]
     spectrum = torch.fft.fftn(view_BCHW - partner_BCHW, dim=axes)
     mixed_BCHW: Tensor = torch.fft.ifftn(own * spectrum, dim=axes).real + partner_BCHW
-    return mixed_BCHW
+    return mixed_BCHW.to(given)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
+from medtrimix.errors import NumericalError
 from medtrimix.methods.blends import cutmix, mix_frequencies
 from medtrimix.methods.mixing import Mixing, draw_mixing, mix, with_near_partners
 
@@ -130,6 +131,13 @@ def test_every_image_is_a_near_partner_once(originals: Literal[2, 3]) -> None:
     assert abs(likeness(drawn)) < 0.2  # random ones are not alike
 
 
+def test_features_that_are_no_numbers_have_no_neighbours() -> None:
+    drawn = draw_mixing(4, alpha=1.0, lambda_per="batch", seed=0, step=7)
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(NumericalError, match=r"at batch 7\. Lower the learning rate"):
+            with_near_partners(drawn, embedding_BE=torch.tensor([[1.0, value]] * 4), seed=0, step=7)
+
+
 @pytest.mark.parametrize("shape", [(16, 12), (8, 10, 6)], ids=["pictures", "volumes"])
 def test_cutmix_pastes_a_box_of_the_area_it_says(shape: tuple[int, ...]) -> None:
     view = torch.arange(2.0).view(2, 1, *[1] * len(shape)).expand(2, 1, *shape)
@@ -153,3 +161,15 @@ def test_each_frequency_is_one_images_or_the_others(shape: tuple[int, ...]) -> N
     torch.testing.assert_close(spectrum[:, 0], 0.7 * own[:, 0] + 0.3 * own.flip(0)[:, 0])
     assert bool((is_own | is_other)[:, 1:].all())
     assert float(is_own[:, 1:].float().mean()) == pytest.approx(0.7, abs=0.12)
+
+
+def test_frequencies_are_mixed_in_bfloat16_too() -> None:
+    """CUDA's autocast lifts nothing for a Fourier transform; here there is no autocast at all."""
+    view = torch.randn(2, 1, 16, 12, generator=torch.Generator().manual_seed(0)).bfloat16()
+    given = {"mixing": pair(torch.tensor(0.7)), "seed": 0, "step": 0}
+    mixed = mix_frequencies(view, **given)
+    assert mixed.dtype == torch.bfloat16
+    assert torch.equal(mixed, mix_frequencies(view.float(), **given).bfloat16())
+    double = mix_frequencies(view.double(), **given)
+    assert double.dtype == torch.float64
+    torch.testing.assert_close(double.float(), mix_frequencies(view.float(), **given))
