@@ -226,7 +226,13 @@ class TriMixOptions(Config):
             raise ValueError(f"lambda_per: sample needs a loss of a single sample, which {self.base.method} has not")
         if self.clean != "both" and self.base.method == "byol":
             raise ValueError(f"clean: {self.clean} has no place for the teacher that byol brings itself")
-        if self.clean != "both" and (self.extraction == "none" or self.mixing != "images"):
+        extracts = self.extraction != "none" and self.extraction_weight > 0
+        if not extracts and not self.consistency_weight:
+            raise ValueError(
+                "without extraction and consistency the mixtures are for nothing: take the base as the method, "
+                f"{{method: {self.base.method}}}"
+            )
+        if self.clean != "both" and (not extracts or self.mixing != "images"):
             raise ValueError(
                 f"clean: {self.clean} sees the first view only mixed: it needs extraction and mixing: images"
             )

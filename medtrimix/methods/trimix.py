@@ -31,7 +31,7 @@ from medtrimix.nets.encoder import Encoder
 from medtrimix.nets.sharing import on_whole_batch
 
 _TEACHER_MOMENTUM = 0.99
-_PASSES_OF_CLEAN_VIEWS = {"both": 2, "second": 1, "teacher": 1 / 3}
+_WITHOUT_GRADIENT = 1 / 3
 
 
 class _Actual(NamedTuple):
@@ -50,7 +50,10 @@ class TriMix(Method):
     """
 
     def __init__(self, options: TriMixOptions, *, base: TwoView) -> None:
-        passes = _PASSES_OF_CLEAN_VIEWS[options.clean] + (options.mixing != "features") + base.passes_per_step - 2
+        # A single clean view is a target alone, and some losses, like a teacher, send nothing back to their targets.
+        self._second_learns = options.clean == "second" and base.symmetric
+        clean = base.passes_per_step if options.clean == "both" else 1 if self._second_learns else _WITHOUT_GRADIENT
+        passes = clean + (options.mixing != "features")
         super().__init__(encoder=base.encoder, passes_per_step=passes)  # the same network under two names
         self.options = options
         self.base = base
@@ -120,7 +123,7 @@ class TriMix(Method):
 
     def _of_second_view(self, view_BCHW: Tensor) -> _Actual:
         encoder, projector = (self.encoder, self.base.projector) if self.teacher is None else self.teacher.copies
-        with torch.set_grad_enabled(self.teacher is None):
+        with torch.set_grad_enabled(self._second_learns and torch.is_grad_enabled()):
             features_BE = encoder(view_BCHW)
             embedding_BE = projector(features_BE)
         return _Actual(features_BE, embedding_BE, embedding_BE)

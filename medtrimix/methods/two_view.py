@@ -23,7 +23,7 @@ class TwoView(Method):
     Attributes:
         term: name of the loss in the curves.
         compares: what of an embedding counts, its direction or its standardised coordinates.
-        symmetric: whether `pair_loss` treats both sides alike, so that once is enough.
+        symmetric: whether `pair_loss` treats both sides alike, so that once is enough; else targets get no gradient.
         dim: E, length of the embeddings that the loss sees.
         teacher: gives the embeddings to compare with; None: they are compared with each other.
     """

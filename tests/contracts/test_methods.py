@@ -52,6 +52,7 @@ MEMBERS: dict[str, PretrainingOptions] = {
             "unmix": {"extraction": "unmix"},
             "head": {"extraction": "head"},
             "second view": {"clean": "second"},
+            "second view as a target": {"clean": "second", "base": "simsiam"},
             "teacher": {"clean": "teacher"},
             "hidden": {"mixing": "hidden"},
             "cutmix": {"blend": "cutmix"},

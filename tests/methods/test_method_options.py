@@ -67,6 +67,7 @@ def test_what_is_written_down_reads_the_same(options: TriMixOptions) -> None:
         ('{"method": "trimix", "lambda": 1}', ("trimix", "lambda")),
         ('{"method": "trimix", "base": "barlow_twins", "lambda_per": "sample"}', ("trimix",)),
         ('{"method": "trimix", "clean": "second", "extraction": "none"}', ("trimix",)),
+        ('{"method": "trimix", "clean": "teacher", "extraction_weight": 0}', ("trimix",)),
         ('{"method": "trimix", "blend": "cutmix", "originals": 3}', ("trimix",)),
         ('{"method": "none", "temperature": 1}', ("none", "temperature")),
     ],
@@ -75,6 +76,14 @@ def test_refusals_name_their_place(given: str, place: tuple[str, ...]) -> None:
     with pytest.raises(ValidationError) as refusal:
         ARM.validate_json(given)
     assert [error["loc"] for error in refusal.value.errors()] == [place]
+
+
+@pytest.mark.parametrize("given", [{"extraction": "none"}, {"extraction_weight": 0.0}])
+def test_mixtures_that_nothing_looks_at_are_refused(given: dict[str, object]) -> None:
+    """They would cost a pass that the base by itself does not need."""
+    with pytest.raises(ValidationError, match="take the base as the method, {method: vicreg}"):
+        TriMixOptions.model_validate({"base": "vicreg", "consistency_weight": 0.0, **given})
+    assert TriMixOptions.model_validate({"base": "vicreg", **given}).consistency_weight == 0.1
 
 
 def heavy_imports(*modules: str) -> set[str]:
