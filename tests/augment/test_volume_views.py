@@ -164,6 +164,21 @@ def test_blur_against_scipy() -> None:
     np.testing.assert_allclose(seen[1, 0].numpy(), expected, rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize(("depth", "side"), [(8, 64), (2, 64), (1, 40)])
+def test_few_slices_are_blurred_in_their_planes_as_others(depth: int, side: int) -> None:
+    """The kernel across the slices ends where mirroring does, in the planes it is whole."""
+    generator = torch.Generator().manual_seed(depth)
+    volume = torch.rand(1, 1, depth, side, side, generator=generator)
+    pixels = 0.04 * side
+    seen = volume.clone()
+    blur(seen, changed(1, blur_sigma_B=[0.04]))
+    whole = int(np.ceil(3 * pixels))
+    expected = ndimage.gaussian_filter(
+        volume[0, 0].double().numpy(), pixels, mode="mirror", radius=[min(whole, depth - 1), whole, whole]
+    )
+    np.testing.assert_allclose(seen[0, 0].numpy(), expected, rtol=0, atol=1e-5)
+
+
 def test_noise_of_each_volume_is_its_own() -> None:
     parameters = changed(2, noise_std_B=[0.02, 0.05], noise_place_B=[0.1, 0.9])
     noise = torch.zeros(2, 1, 16, 16, 16)
