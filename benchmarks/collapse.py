@@ -5,7 +5,7 @@
 
 Each training is the step `pretrain` with the watcher that it always has, on PneumoniaMNIST: ResNet-18 of width .125
 (for the masked autoencoder a transformer), fp32, default options. Healthy ones run to their end and must never raise
-the alarm. Broken ones must raise it within two epochs; they are stopped then. They run with two learning rate plans:
+the alarm, not even one that holds no longer at the end. Broken ones must raise it within two epochs; they are stopped then. They run with two learning rate plans:
 that of the healthy ones and that of a default training of 200,000 images, which is still warming up.
 """
 
@@ -54,7 +54,7 @@ from medtrimix.methods.simclr import SimCLR
 from medtrimix.methods.simsiam import SimSiam
 from medtrimix.nets.options import EncoderOptions
 from medtrimix.steps import ingest, pretrain, split
-from medtrimix.steps.context import CURVES, Context, Recorder
+from medtrimix.steps.context import CURVES, Context, Recorder, read_warning
 from medtrimix.steps.numerics import Numerics
 from medtrimix.training.options import AdamWOptions
 
@@ -140,15 +140,17 @@ class Outcome:
     """What was seen.
 
     Attributes:
-        alarm: "epoch N: ..." as a user reads it; "" without one.
+        alarm: "epoch N: ..." as a user reads it, even if it held no longer at the end; "" without one.
         first, second: values at the ends of these epochs, by name; standard deviations times sqrt(E).
         lowest: of all moments that were looked at.
+        recovered: whether the alarm held no longer at the end.
     """
 
     alarm: str
     first: Mapping[str, float]
     second: Mapping[str, float]
     lowest: Mapping[str, float]
+    recovered: bool = False
 
     @property
     def alarm_epoch(self) -> float:
@@ -248,7 +250,14 @@ def read(recorder: Recorder, *, steps_per_epoch: int, embedding: int) -> Outcome
         if "rankme" in point
     }
     lowest = {name: min(look[name] for look in looks.values()) for name in looks[steps_per_epoch]}
-    return Outcome(recorder.warning, looks[steps_per_epoch], looks[2 * steps_per_epoch], lowest)
+    passed = read_warning(recorder.folder, passed=True)
+    return Outcome(
+        alarm=recorder.warning or passed,
+        first=looks[steps_per_epoch],
+        second=looks[2 * steps_per_epoch],
+        lowest=lowest,
+        recovered=bool(passed),
+    )
 
 
 def cases(*, epochs: int, images: int) -> list[Case]:
@@ -265,7 +274,7 @@ def _row(case: Case, outcome: Outcome) -> str:
         return " / ".join(f"{part[name]:.3g}" for part in (outcome.first, outcome.second, outcome.lowest))
 
     state, good = ("broken", "MISSED") if case.broken else ("healthy", "none")
-    alarm = f"epoch {outcome.alarm_epoch:.3g}" if outcome.alarm else good
+    alarm = f"epoch {outcome.alarm_epoch:.3g}{', recovered' * outcome.recovered}" if outcome.alarm else good
     cells = (case.method, state, str(case.batch), str(case.epochs), alarm, *(values(name) for name in _SHOWN))
     return f"| {' | '.join(cells)} |"
 
@@ -281,6 +290,7 @@ def page(found: Sequence[tuple[Case, Outcome]], *, planned: int) -> str:
     broken = [(case, outcome) for case, outcome in found if case.broken]
     healthy = [(case, outcome) for case, outcome in found if not case.broken]
     caught, false = len(broken) - _failures(broken), _failures(healthy)
+    recovered = sum(outcome.recovered for _, outcome in healthy)
     lines = [
         "# The alarm of a collapse",
         "",
@@ -292,7 +302,8 @@ def page(found: Sequence[tuple[Case, Outcome]], *, planned: int) -> str:
         "the plan that their learning rate follows.",
         "",
         f"**{caught} of {len(broken)} broken trainings raised the alarm within {WITHIN} epochs; {false} of "
-        f"{len(healthy)} healthy ones raised one.** {len(found)} of {planned} planned trainings were run.",
+        f"{len(healthy)} healthy ones raised one at any moment, {recovered} of which recovered by the end.** "
+        f"{len(found)} of {planned} planned trainings were run.",
         "",
         "Values at the end of epoch 1 / of epoch 2 / lowest at any moment. Standard deviations are multiplied by",
         "sqrt(E), so that directions spread evenly have 1; the size is divided by the untrained network's.",

@@ -38,6 +38,22 @@ def test_a_miss_is_a_late_alarm_or_a_false_one(case: Case, alarm: str, miss: boo
     assert "1 of 2 planned" in summary
 
 
+def test_an_alarm_that_passed_was_raised(tmp_path: Path) -> None:
+    curve = [{"step": step, "rankme": 9.0, "feature_std": 0.1} for step in range(4)]
+    (tmp_path / CURVES).write_text("".join(json.dumps(point) + "\n" for point in curve))
+    recorder = Recorder(tmp_path)
+    recorder.warn("epoch 1: low")
+    standing = read(recorder, steps_per_epoch=1, embedding=0)
+    assert (standing.alarm, standing.recovered) == ("epoch 1: low", False)
+    recorder.pass_warning()
+    passed = read(recorder, steps_per_epoch=1, embedding=0)
+    assert (passed.alarm, passed.recovered) == ("epoch 1: low", True)
+    assert failed(HEALTHY_CASE, passed)
+    told = page([(HEALTHY_CASE, passed), (HEALTHY_CASE, standing)], planned=2)
+    assert "| epoch 1, recovered |" in told
+    assert "2 of 2 healthy ones raised one at any moment, 1 of which recovered by the end" in told
+
+
 def test_every_method_of_the_table_is_asked() -> None:
     assert {type(options) for options in HEALTHY.values()} == set(METHODS)
     assert METHODS[SimCLROptions].__name__ == "SimCLR", "broken methods are not left there"
