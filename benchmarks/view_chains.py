@@ -1,9 +1,17 @@
 """The same augmentation by three libraries, each a function from stored uint8 images to normalised views.
 
-The same in kind, probability and range: a crop of the preset's scales and ratios, its rotation, mirrored edges, gamma,
-contrast, brightness, Gaussian noise, normalisation; all of them always. MONAI and kornia get the crop as one affine map
-with the sides and places that it has, which is their fastest way; kornia also gets crop and rotation one after the
-other. Ours makes the two views of a pretraining at once; kornia gets the images as they are, twice, and in small
+The same in kind and, as far as the libraries allow, in range: a crop, a rotation, mirrored edges, gamma, contrast,
+brightness, Gaussian noise, normalisation; all of them always. MONAI and kornia get the crop as one affine map, which is
+their fastest way, with the sides and shifts that a crop of the preset can have; kornia also gets crop and rotation one
+after the other.
+
+What can't be made equal. Their affine maps draw each side by itself and the shift without regard to the sides, so
+stretch has no range of its own and views reach beyond the image, where ours stay inside. kornia's volumes have black
+edges, as its `RandomAffine3D` knows no other, and its noise has the largest deviation always, where MONAI's and ours
+draw it from 0 to that. Contrast is about mid-grey here, about the image's mean in MONAI, about black in kornia. Within
+the same ranges distributions differ: a zoom of kornia is uniform where a side is in the others.
+
+Ours makes the two views of a pretraining at once; kornia gets the images as they are, twice, and in small
 batches, and counts with the fastest. MONAI works sample by sample in a DataLoader, as its users do; its second chain
 leaves out the metadata that it keeps for each image by default. kornia has nothing for the grey values of volumes:
 there its chain is the geometry alone.
@@ -111,20 +119,20 @@ def _kornia(options: AugmentOptions, size: tuple[int, ...]) -> Iterator[Chain]:
 
     axes, degrees = len(size), options.rotation_degrees
     smallest, largest = _sides(options, axes)
-    reach = (1 - smallest) / 2
+    zoom = (1 / largest, 1 / smallest)  # of the image, where MONAI's scale is that of the crop
+    reach = min(1.0, (zoom[1] - 1) / 2)  # of the view's side
     if axes == 3:
-        scale, shift = ((smallest, largest),) * 3, (reach, reach, reach)
+        scale, shift = (zoom,) * 3, (reach, reach, reach)
         affine: list[Any] = [K.RandomAffine3D((degrees,) * 3, translate=shift, scale=scale, p=1)]
         geometries = [affine]
         grey = []
     else:
         (mean,), (std,) = NORMALISATION.mean, NORMALISATION.std
-        sides = (smallest, largest, smallest, largest)
         geometries = [
-            [K.RandomAffine(degrees, translate=(reach, reach), scale=sides, padding_mode="reflection", p=1)],
+            [K.RandomAffine(degrees, translate=(reach, reach), scale=zoom * 2, padding_mode="reflection", p=1)],
             [
                 K.RandomResizedCrop(size, scale=options.crop_scale, ratio=options.crop_ratio, p=1),
-                K.RandomRotation(degrees, p=1),
+                K.RandomAffine(degrees, padding_mode="reflection", p=1),  # RandomRotation's edges are black
             ],
         ]
         grey = [
