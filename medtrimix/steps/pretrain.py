@@ -277,7 +277,7 @@ def _train(
     if isinstance(trained, WithAverage):
         trained.hand_over()
     save_views(method, batches, rows_N=rows_N, file=views_file(out))
-    epochs = total_steps / order.steps_per_epoch
+    epochs = total_steps * order.batch_size / len(rows_N)
     context.recorder.metrics.update({"steps": total_steps, "epochs": epochs, "images": total_steps * images_per_step})
     if watcher is not None:
         context.recorder.metrics["collapsed"] = float(bool(context.recorder.warning))

@@ -99,7 +99,7 @@ def test_the_batch_counts_whole_however_it_is_cut(studied: Path, tmp_path: Path)
     for made in (whole, parts):
         assert {name: made.metrics[name] for name in ("steps", "epochs", "images")} == {
             "steps": 4,
-            "epochs": 2,
+            "epochs": pytest.approx(48 / 26),  # two of 26 images are left out of each
             "images": 96,
         }
     assert [point["images"] for point in parts.curve] == [24, 48, 72, 96]
