@@ -68,8 +68,8 @@ class PretrainOptions(Config):
         data: other images to pretrain on than those that are learned from, without need of labels; how they are stored
             follows the study's own `data` (`STORED_ALIKE`). null: the train side of the study's own images.
         image_budget: images through the encoder, the same for every arm.
-        epochs: passes over the training images instead, the same for every arm, however many passes through the
-            encoder its method needs.
+        epochs: passes over the training images instead, each without its last, incomplete batch; the same for every
+            arm, however many passes through the encoder its method needs.
         seeds: how often each arm is pretrained, from other first weights, in another order; arms are paired.
         batch_size: images of an optimiser step.
         accumulate: parts of equal size that this batch is cut into to save memory, each a batch of its own to the

@@ -41,7 +41,7 @@ class Config(model.Config):
 
     Attributes:
         image_budget: images through the encoder, so that methods with two and with three passes do the same work.
-        epochs: passes over the images instead; one of the two is None.
+        epochs: passes over the images instead, see `StepOrder`; one of the two is None.
         accumulate: parts that the batch of a step is cut into, each a batch of its own to the method.
         ema: share that the average of the encoder keeps at each step; 0: the encoder itself is saved.
         compiled: whether the encoder goes through torch.compile.
