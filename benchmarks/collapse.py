@@ -5,8 +5,9 @@
 
 Each training is the step `pretrain` with the watcher that it always has, on PneumoniaMNIST: ResNet-18 of width .125
 (for the masked autoencoder a transformer), fp32, default options. Healthy ones run to their end and must never raise
-the alarm, not even one that holds no longer at the end. Broken ones must raise it within two epochs; they are stopped then. They run with two learning rate plans:
-that of the healthy ones and that of a default training of 200,000 images, which is still warming up.
+the alarm, not even one that holds no longer at the end. Broken ones must raise it within two epochs; they are stopped
+then. They run with two learning rate plans: that of the healthy ones and that of a default training of 200,000 images,
+which is still warming up.
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ def build_projector(options: ProjectorOptions, *, in_dim: int) -> nn.Sequential:
     """embedding_BE of length `in_dim` -> embedding_BE of length `options.dim`.
 
     No layer has a bias. Batch normalisation would take it away again, in the network or, after the last layer, in the
-    losses that standardise (Barlow Twins) or look at differences (VICReg). Losses that compare directions (NT-Xent, MoCo,
-    i-Mix, the predictors of BYOL and SimSiam) would keep the last one's: there the choice is one projector for all.
+    losses that standardise (Barlow Twins) or look at differences (VICReg). Those that compare directions (NT-Xent,
+    MoCo, i-Mix, the predictors of BYOL and SimSiam) would keep the last one's: there the choice is one projector for
+    all.
     """
     layers: list[nn.Module] = []
     width = in_dim

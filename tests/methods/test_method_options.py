@@ -81,7 +81,7 @@ def test_refusals_name_their_place(given: str, place: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("given", [{"extraction": "none"}, {"extraction_weight": 0.0}])
 def test_mixtures_that_nothing_looks_at_are_refused(given: dict[str, object]) -> None:
     """They would cost a pass that the base by itself does not need."""
-    with pytest.raises(ValidationError, match="take the base as the method, {method: vicreg}"):
+    with pytest.raises(ValidationError, match=r"take the base as the method, \{method: vicreg\}"):
         TriMixOptions.model_validate({"base": "vicreg", "consistency_weight": 0.0, **given})
     assert TriMixOptions.model_validate({"base": "vicreg", **given}).consistency_weight == 0.1
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from references import representation as literal
 
-from medtrimix.metrics.definitions import Floats
 from medtrimix.errors import NumericalError
+from medtrimix.metrics.definitions import Floats
 from medtrimix.metrics.representation import alignment, feature_std, rankme, uniformity
 
 ONE_SET = {"rankme": rankme, "feature_std": feature_std, "uniformity": uniformity}
