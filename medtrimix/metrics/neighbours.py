@@ -35,7 +35,8 @@ def knn_probability(
         temperature: of their weights.
 
     Raises:
-        ValueError: shapes that don't fit, classes outside 0 to K - 1, NaN or infinity among the embeddings.
+        ValueError: shapes that don't fit, classes outside 0 to K - 1.
+        NumericalError: NaN or infinity among the embeddings.
     """
     bank, query = directions(bank_NE), directions(query_ME)
     target = np.asarray(target_N)
