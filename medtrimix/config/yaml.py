@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,13 +9,18 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 
 from medtrimix.config.model import Config
+from medtrimix.config.problems import Complaint, KeyPath, complaints, not_unicode
 from medtrimix.errors import ConfigError, InputError, Problem
 
 ConfigT = TypeVar("ConfigT", bound=Config)
-KeyPath = tuple[str | int, ...]
+
+_DEEPEST = 100
+"""Sections within sections; pydantic reads 200, and no study needs ten."""
 
 
 class Document:
@@ -29,25 +33,25 @@ class Document:
 
     def __init__(self, path: Path | None, *, overrides: tuple[str, ...] = ()) -> None:
         self.name = "--set" if path is None else path.name
-        self._tree = CommentedMap() if path is None else _parse(path)
-        self.data: dict[str, Any] = _plain(self._tree)
+        self._tree, self.data = (CommentedMap(), {}) if path is None else _read(path)
         for override in overrides:
             self._override(override)
 
     def _override(self, text: str) -> None:
+        """Sets one key. No message repeats the value, which can be a path or hold a password."""
         key, separator, value = text.partition("=")
         if not separator or not all(key.split(".")):
-            raise InputError(f"'--set {text}' is not of the form a.b=c.", fix="Example: --set learn.label_seeds=5")
+            raise InputError("What follows --set is not of the form a.b=c.", fix="Example: --set learn.label_seeds=5")
         try:
-            parsed = _plain(YAML(typ="rt").load(value))
-        except MarkedYAMLError:
-            raise InputError(f"'--set {text}': the value is not YAML.", fix="Quote texts with special signs.") from None
+            parsed = _parsed(value, source=f"--set {key}")[1]
+        except ConfigError:
+            raise InputError(f"--set {key}: the value is not YAML.", fix="Quote texts with special signs.") from None
         target = self.data
         *parents, last = key.split(".")
         for parent in parents:
             target = target.setdefault(parent, {})
             if not isinstance(target, dict):
-                raise InputError(f"'--set {text}': '{parent}' is a value, not a section.", fix="Set it as a whole.")
+                raise InputError(f"--set {key}: '{parent}' is a value, not a section.", fix="Set it as a whole.")
         target[last] = parsed
 
     def line(self, path: KeyPath) -> int:
@@ -66,46 +70,18 @@ class Document:
 
     def validate(self, model: type[ConfigT]) -> tuple[ConfigT | None, tuple[Problem, ...]]:
         """The configuration, or None and everything that is wrong with it."""
+        if unreadable := tuple(not_unicode(self.data)):
+            return None, tuple(self._problem(Complaint(path, "should be text in UTF-8")) for path in unreadable)
         try:
             # Through JSON: strict mode then takes lists for tuples, which YAML can't write.
             return model.model_validate_json(json.dumps(self.data)), ()
         except ValidationError as error:
-            schema = model.model_json_schema()
-            problems = {self._problem(details, schema=schema) for details in error.errors(include_url=False)}
-            return None, tuple(problems)
+            found = complaints(error, data=self.data, schema=model.model_json_schema())
+            return None, tuple(self._problem(one) for one in found)
 
-    def _problem(self, details: Any, *, schema: dict[str, Any]) -> Problem:
-        path = self._path_in_file(details["loc"])
-        kind, context = details["type"], details.get("ctx", {})
-        if kind == "extra_forbidden":
-            message = _unknown_key(str(path[-1]), known=_known_keys(schema, path[:-1], self.data))
-        elif kind == "missing":
-            message = "this key is missing"
-        elif kind == "union_tag_invalid":
-            discriminator = context["discriminator"].strip("'")
-            message = f"unknown {discriminator} '{context['tag']}'; known: {context['expected_tags']}"
-            path = (*path, discriminator)
-        elif kind == "union_tag_not_found":
-            message = f"the key {context['discriminator']} is missing"
-        else:
-            message = details["msg"].removeprefix("Value error, ").replace("Input should", "should")
-            if isinstance(details["input"], str | int | float | bool) and kind != "value_error":
-                message += f", not {json.dumps(details['input'])}"
-        return Problem(line=self.line(path), key=".".join(str(part) for part in path) or "(file)", message=message)
-
-    def _path_in_file(self, location: KeyPath) -> KeyPath:
-        """Pydantic's location without the names of union members, which no user wrote."""
-        path: list[str | int] = []
-        node: Any = self.data
-        for position, part in enumerate(location):
-            inside = isinstance(node, dict) and part in node
-            inside = inside or (isinstance(node, list) and isinstance(part, int) and part < len(node))
-            if inside:
-                node = node[part]
-                path.append(part)
-            elif position == len(location) - 1 and isinstance(node, dict):
-                path.append(part)  # a missing key
-        return tuple(path)
+    def _problem(self, complaint: Complaint) -> Problem:
+        key = ".".join(map(str, complaint.path)) or "(file)"
+        return Problem(line=self.line(complaint.path), key=key, message=complaint.message)
 
 
 def load(path: Path, model: type[ConfigT], *, overrides: tuple[str, ...] = ()) -> ConfigT:
@@ -133,31 +109,58 @@ def dump(value: Any) -> str:
     return stream.getvalue()
 
 
-def _parse(path: Path) -> CommentedMap:
+def _read(path: Path) -> tuple[CommentedMap, dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.", fix="Give the path of a pipeline file.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} can't be read: {type(error).__name__}.", fix="It must be UTF-8 text.") from None
-    try:
-        tree = YAML(typ="rt").load(text)
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        what = " ".join(str(error.problem or "not YAML").split())
-        raise ConfigError(source=path.name, problems=(Problem(line, "(syntax)", what),)) from None
+    tree, data = _parsed(text, source=path.name)
     if not isinstance(tree, CommentedMap):
         raise ConfigError(source=path.name, problems=(Problem(1, "(file)", "should be a mapping of keys"),))
-    return tree
+    return tree, data
 
 
-def _plain(node: Any) -> Any:
-    """Ruamel's annotated values as the plain ones of JSON."""
+def _parsed(text: str, *, source: str) -> tuple[Any, Any]:
+    """What YAML makes of `text`, with its lines and as plain data.
+
+    Raises:
+        ConfigError: it is not YAML; the message repeats no value.
+    """
+    try:
+        tree = YAML(typ="rt").load(text)
+        return tree, _plain(tree)
+    except DuplicateKeyError as error:  # its own message has both values
+        line, what = _line_of(error), "a key stands here for the second time"
+    except MarkedYAMLError as error:
+        line, what = _line_of(error), " ".join(str(error.problem or "not YAML").split())
+    except ReaderError as error:
+        line, what = text.count("\n", 0, error.position) + 1, "a control character; the file must be UTF-8 text"
+    except RecursionError:
+        line, what = 0, "nested too deeply"
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, YAMLError):
+        line, what = 0, "a value or a tag can't be read"  # ruamel leaves to Python what Python makes of numbers
+    raise ConfigError(source=source, problems=(Problem(line, "(syntax)", what),))
+
+
+def _line_of(error: MarkedYAMLError) -> int:
+    return error.problem_mark.line + 1 if error.problem_mark else 0
+
+
+def _plain(node: Any, *, depth: int = 0) -> Any:
+    """Ruamel's annotated values as the plain ones of JSON.
+
+    Raises:
+        RecursionError: deeper than pydantic reads.
+    """
+    if depth > _DEEPEST:
+        raise RecursionError
     match node:
         case dict():
-            return {str(key): _plain(value) for key, value in node.items()}
+            return {str(key): _plain(value, depth=depth + 1) for key, value in node.items()}
         case list():
-            return [_plain(value) for value in node]
+            return [_plain(value, depth=depth + 1) for value in node]
         case bool() | None:
             return node
         case int():
@@ -166,35 +169,3 @@ def _plain(node: Any) -> Any:
             return float(node)
         case _:
             return str(node)
-
-
-def _unknown_key(key: str, *, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(key, known, n=1)
-    if close:
-        return f"unknown key; did you mean '{close[0]}'?"
-    return f"unknown key; known: {', '.join(known)}" if known else "unknown key"
-
-
-def _known_keys(schema: dict[str, Any], path: KeyPath, data: Any) -> tuple[str, ...]:
-    """The keys that the JSON schema allows at `path`; a union's member is told by its tag in `data`."""
-    node = _resolved(schema, schema, data)
-    for part in path:
-        data = data[part]
-        inner = node.get("properties", {}).get(part) or node.get("additionalProperties") or node.get("items") or {}
-        if not isinstance(inner, dict):
-            return ()
-        node = _resolved(inner, schema, data)
-    return tuple(node.get("properties", ()))
-
-
-def _resolved(node: dict[str, Any], schema: dict[str, Any], data: Any) -> dict[str, Any]:
-    while True:
-        if "discriminator" in node and isinstance(data, dict):
-            tag = data.get(node["discriminator"]["propertyName"])
-            node = {"$ref": node["discriminator"]["mapping"].get(tag, "#/$defs/")}
-        elif members := node.get("anyOf") or node.get("oneOf"):
-            kind = "object" if isinstance(data, dict) else "array"
-            node = next((member for member in members if member.get("type", "object") == kind), {})
-        if "$ref" not in node:
-            return node
-        node = schema.get("$defs", {}).get(node["$ref"].rpartition("/")[2], {})
