@@ -15,6 +15,8 @@ from medtrimix.ingest.verdict import Verdict
 
 MANIFESTS = (".csv", ".parquet")
 ARCHIVE = ".npz"
+NO_SOURCE = "it is neither a folder, nor a manifest .csv or .parquet, nor a MedMNIST .npz, nor a DICOMweb service."
+"""Said of a file that is none of these."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,7 @@ def _list_file(path: Path, *, options: DataOptions) -> Source:
         return Source(root, list_named(root, list(rows)), (path,), rows)
     if path.suffix == ARCHIVE:
         return Source(root, list_named(root, [path.resolve().name]))
-    raise SourceError(
-        "it is neither a folder, nor a manifest .csv or .parquet, nor a MedMNIST .npz, nor a DICOMweb service.",
-        where="data.source",
-    )
+    raise SourceError(NO_SOURCE, where="data.source")
 
 
 def list_service(source: str) -> list[ListedFile]:

@@ -117,7 +117,8 @@ def ingest_folder(path: Path, *, options: DataOptions) -> Iterator[IngestFolder]
         InputError: the folder is something else's, in use, inside the source, or can't be written.
         SourceError: the source can't be listed or read.
     """
-    if Path(options.source).is_dir() and path.resolve().is_relative_to(Path(options.source).resolve()):
+    # os.path takes what can't be looked at for no folder; why it can't is told where the source is listed.
+    if os.path.isdir(options.source) and path.resolve().is_relative_to(Path(options.source).resolve()):  # noqa: PTH112
         raise InputError("The folder for results lies in the source.", where=str(path), fix="Give another --out.")
     new = not path.exists()
     with telling_full_disk():

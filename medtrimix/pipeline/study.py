@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from medtrimix.augment.options import AugmentOptions
-from medtrimix.config.model import Config
+from medtrimix.config.model import Config, Contradiction
 from medtrimix.data.options import AuditOptions, LabelBudget, SplitOptions, budget_name
-from medtrimix.ingest.options import DataOptions
+from medtrimix.ingest.options import PHANTOM, DataOptions
 from medtrimix.lowlabel.options import AnyOptions, FinetuneOptions, LinearOptions, StrategyOptions
 from medtrimix.methods.options import ArmOptions, MAEOptions, TriMixOptions
 from medtrimix.nets.options import EncoderOptions
@@ -221,6 +221,9 @@ class ComputeOptions(Config):
         return self
 
 
+_SIDES = 3  # of a split
+
+
 class ReportOptions(Config):
     """The report.
 
@@ -270,10 +273,23 @@ class Study(Config):
         other = self.pretrain_data
         if other is not None and other.stored_shape != self.data.stored_shape:
             shapes = [" x ".join(map(str, data.stored_shape)) for data in (other, self.data)]
-            raise ValueError(
+            raise Contradiction(
                 f"pretrain.data would be stored as {shapes[0]} and data as {shapes[1]} (channels first), but one "
-                "encoder takes both; leave image_size, channels and volume out of pretrain.data to have those of data"
+                "encoder takes both; leave image_size, channels and volume out of pretrain.data to have those of data",
+                at=("pretrain", "data"),
             )
+        return self
+
+    @model_validator(mode="after")
+    def _phantom_gives_what_is_asked(self) -> Self:
+        for section, data in ((("data",), self.data), (("pretrain", "data"), self.pretrain_data)):
+            if data and data.source == PHANTOM and data.volume and self.phantom.kind != "ct":
+                raise Contradiction(
+                    "radiographs make no volumes; leave volume out, or set phantom to {kind: ct}",
+                    at=(*section, "volume"),
+                )
+        if self.data.source == PHANTOM and self.phantom.patients < _SIDES:
+            raise Contradiction("train, val and test need a patient each, 3 at least", at=("phantom", "patients"))
         return self
 
     @model_validator(mode="after")
@@ -281,5 +297,7 @@ class Study(Config):
         """torch.compile doesn't see hooks that come and go, by which feature maps are mixed."""
         hidden = [n for n, o in self.pretrain.arms.items() if isinstance(o, TriMixOptions) and o.mixing == "hidden"]
         if self.compute.compile and hidden:
-            raise ValueError(f"compute.compile does not go with mixing: hidden, as in arm {hidden[0]}")
+            raise Contradiction(
+                f"compute.compile does not go with mixing: hidden, as in arm {hidden[0]}", at=("compute", "compile")
+            )
         return self

@@ -106,6 +106,11 @@ def test_addresses_and_filters() -> None:
         ("https://pacs.hospital/rs?Modality", "valid value"),
         ("https://pacs.hospital/rs?StudyDate=2020", "valid value"),
         ("https://pacs.hospital/rs?StudyDate=-", "valid value"),
+        ("https://pacs.hospital/rs?StudyDate=20209999", "valid value"),
+        ("https://pacs.hospital/rs?StudyDate=20230229-", "valid value"),
+        ("https://pacs.hospital/rs?StudyDate=2020 1 1", "valid value"),
+        ("https://pacs.hospital/rs?StudyDate=20200102-20200101", "valid value"),
+        ("https://pacs.hospital/rs?StudyDate=20200101-20200102-20200103", "valid value"),
     ],
 )
 def test_addresses_that_are_refused_are_not_repeated(address: str, message: str) -> None:

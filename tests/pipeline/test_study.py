@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -172,3 +173,73 @@ def test_mae_needs_patches(encoder: str) -> None:
         load_study(smoke, overrides=(arms,))
     assert caught.value.exit_code == 2
     load_study(smoke, overrides=(arms, f"pretrain.encoder={encoder}"))
+
+
+def _told(*overrides: str) -> dict[str, str]:
+    smoke = next(path for path in PIPELINES if path.stem == "smoke")
+    with pytest.raises(ConfigError) as caught:
+        load_study(smoke, overrides=overrides)
+    assert "Mueller" not in str(caught.value), "a path can name a patient"
+    return {problem.key: problem.message for problem in caught.value.problems}
+
+
+@pytest.mark.parametrize("section", ["data", "pretrain.data"])
+@pytest.mark.parametrize("source", ["phantom", "Mueller.csv", "Mueller.npz"])
+def test_a_source_with_labels_of_its_own_takes_no_others(section: str, source: str, tmp_path: Path) -> None:
+    (tmp_path / source).touch()
+    place = source if source == "phantom" else tmp_path / source
+    told = _told(f"{section}.source={place}", f"{section}.labels=mine.csv")
+    assert "brings its own labels" in told[f"{section}.labels"]
+
+
+def test_a_folder_takes_labels(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").touch()
+    (tmp_path / "export.npz").mkdir()
+    smoke = next(path for path in PIPELINES if path.stem == "smoke")
+    load_study(smoke, overrides=(f"data.source={tmp_path / 'export.npz'}", f"data.labels={tmp_path / 'labels.csv'}"))
+
+
+@pytest.mark.parametrize(
+    "key", ["data.source", "data.labels", "pretrain.data.source", "split.file", "pretrain.arms.other.weights"]
+)
+def test_what_may_not_be_looked_at_is_told_without_its_name(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = Path.stat
+
+    def refusing(path: Path, **options: bool) -> os.stat_result:
+        if "Mueller" in path.name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return looked_at(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refusing)
+    folder = ("data.source=.",) if key == "data.labels" else ()
+    method = ("pretrain.arms.other.method=checkpoint",) if key.startswith("pretrain.arms") else ()
+    assert _told(*folder, *method, f"{key}=Mueller_Hans") == {
+        key: "it can't be read (Permission denied); check the path and its permissions"
+    }
+
+
+def test_a_path_that_no_disk_takes_is_told() -> None:
+    assert "File name too long" in _told(f"data.source=/{'Mueller' * 1000}")["data.source"]
+    assert "no such" in _told("data.source=~nobody-of-this-name/Mueller")["data.source"]
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("data.volume={size: [16, 16, 16]}", "data.volume"),
+        ("pretrain.data={source: phantom, volume: {samples: slices}}", "pretrain.data.volume"),
+        ("phantom.patients=2", "phantom.patients"),
+        ("pretrain.optimizer.learning_rate=.inf", "pretrain.optimizer.learning_rate"),
+        ("pretrain.ema=.nan", "pretrain.ema"),
+        ("compute.checkpoint_every_s=.inf", "compute.checkpoint_every_s"),
+        ("data.source=dicomweb+https://pacs/rs?StudyDate=20200102-20200101", "data.source"),
+        ("pretrain.data={source: phantom, image_size: [64, 64]}", "pretrain.data"),
+    ],
+)
+def test_check_refuses_what_can_not_run(override: str, key: str) -> None:
+    assert list(_told(override)) == [key]
+
+
+def test_a_file_of_no_known_kind_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "Mueller.txt").touch()
+    assert "neither a folder, nor a manifest" in _told(f"data.source={tmp_path / 'Mueller.txt'}")["data.source"]

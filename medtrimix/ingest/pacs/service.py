@@ -5,15 +5,33 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from medtrimix.errors import SourceError
 from medtrimix.ingest.options import SERVICE
 
-_FILTERS = {
-    "Modality": re.compile(r"[A-Z0-9_]{2,16}"),
-    "StudyDate": re.compile(r"\d{8}|\d{8}-|-\d{8}|\d{8}-\d{8}"),
-}
+
+def _is_modality(text: str) -> bool:
+    return re.fullmatch(r"[A-Z0-9_]{2,16}", text) is not None
+
+
+def _is_day_or_range(text: str) -> bool:
+    """A day of the calendar, or two that don't go backwards, of which one may be missing (PS3.4 C.2.2.2.5)."""
+    days = text.split("-")
+    known = [day for day in days if day]
+    return 1 <= len(known) <= len(days) <= 2 and all(map(_is_day, known)) and known == sorted(known)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        datetime.strptime(text, "%Y%m%d")
+    except ValueError:
+        return False
+    return re.fullmatch("[0-9]{8}", text) is not None
+
+
+_FILTERS = {"Modality": _is_modality, "StudyDate": _is_day_or_range}
 
 
 @dataclass(frozen=True)
@@ -88,7 +106,7 @@ def _filters(query: str) -> dict[str, str]:
         raise _problem(
             "there are filters in the address that are not supported.", fix="Take Modality and StudyDate, once each."
         )
-    if not all(_FILTERS[name].fullmatch(value) for name, value in values.items()):
+    if not all(_FILTERS[name](value) for name, value in values.items()):
         raise _problem(
             "a filter in the address has no valid value.",
             fix="Examples: Modality=CT, StudyDate=20200101-20201231, StudyDate=20200101-.",
