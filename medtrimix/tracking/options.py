@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pydantic import field_validator
+
 from medtrimix.config.model import Config
+from medtrimix.errors import InputError
+from medtrimix.tracking.address import require_usable
 
 
 class TrackingOptions(Config):
@@ -16,3 +20,13 @@ class TrackingOptions(Config):
 
     uri: str | None = None
     experiment: str | None = None
+
+    @field_validator("uri")
+    @classmethod
+    def _usable(cls, uri: str | None) -> str | None:
+        if uri is not None:
+            try:
+                require_usable(uri)
+            except InputError as error:
+                raise ValueError(f"{error.what} {error.fix}") from None
+        return uri

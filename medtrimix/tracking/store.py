@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from medtrimix.errors import InputError
-from medtrimix.tracking.connection import alone, connect
+from medtrimix.tracking.connection import alone, connect, telling_why
 from medtrimix.tracking.dataset import DatasetCard, as_input
 from medtrimix.tracking.record import CurvePoint, RunRecord, Table
 from medtrimix.tracking.text import clean_name, short_tag, short_value
@@ -62,21 +62,22 @@ class Tracker:
             artifact_root: folder for files of a local database; None leaves the place to the tracking server.
 
         Raises:
-            InputError: the address is not usable, or the experiment was deleted.
+            InputError: the address is not usable, nobody answers there, or the experiment was deleted.
         """
         client = connect(uri, artifact_root=artifact_root)
-        found = client.get_experiment_by_name(experiment)
-        if found is None:
-            place = None if artifact_root is None else artifact_root.resolve().as_uri()
-            experiment_id = client.create_experiment(experiment, artifact_location=place, tags=_EXPERIMENT)
-        elif found.lifecycle_stage != "active":
+        with telling_why():
+            found = client.get_experiment_by_name(experiment)
+            if found is None:
+                place = None if artifact_root is None else artifact_root.resolve().as_uri()
+                experiment_id = client.create_experiment(experiment, artifact_location=place, tags=_EXPERIMENT)
+            else:
+                experiment_id = found.experiment_id
+        if found is not None and found.lifecycle_stage != "active":
             raise InputError(
                 "This MLflow experiment is in the bin.",
                 where=f"tracking.experiment: {experiment}",
                 fix="Restore it in MLflow, or choose another name.",
             )
-        else:
-            experiment_id = found.experiment_id
         return cls(client, uri=uri, experiment_id=experiment_id)
 
     def start_parent(
