@@ -64,7 +64,7 @@ def _complaint(details: Mapping[str, Any], *, data: Any, schema: dict[str, Any])
         case "missing":
             return Complaint((*path, location[-1]), "this key is missing")
         case "union_tag_invalid":
-            key = context["discriminator"].strip("'")
+            key = context["discriminator"].strip("'_()")  # of a function `_kind`, which reads the key `kind`
             return Complaint((*path, key), f"unknown {key} '{context['tag']}'; known: {context['expected_tags']}")
         case "union_tag_not_found":
             return Complaint(path, f"the key {context['discriminator']} is missing")
@@ -104,15 +104,25 @@ def _unknown_key(key: str, *, known: tuple[str, ...]) -> str:
 
 def _known_keys(node: dict[str, Any], location: KeyPath, *, definitions: dict[str, Any]) -> tuple[str, ...]:
     """The keys that the JSON schema allows at pydantic's `location`, in which a tagged union's member is named."""
-    if "$ref" in node:
-        return _known_keys(definitions[node["$ref"].rpartition("/")[2]], location, definitions=definitions)
+    node = _resolved(node, definitions)
     if "discriminator" in node and location:
         member = node["discriminator"]["mapping"].get(location[0])
         return _known_keys({"$ref": member}, location[1:], definitions=definitions) if member else ()
     if members := node.get("anyOf") or node.get("oneOf"):
+        members = [_resolved(member, definitions) for member in members]
+        # Unions that a function tells apart have no mapping: the tag is a constant of the member's own.
+        members.sort(key=lambda member: not {*location[:1]} & {*_constants(member)})
         ways = ((member, rest) for member in members for rest in (location, location[1:]))
         return next(filter(None, (_known_keys(*way, definitions=definitions) for way in ways)), ())
     if not location:
         return tuple(node.get("properties", ()))
     inner = node.get("properties", {}).get(location[0]) or node.get("additionalProperties") or node.get("items")
     return _known_keys(inner, location[1:], definitions=definitions) if isinstance(inner, dict) else ()
+
+
+def _resolved(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    return definitions[node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+
+
+def _constants(node: dict[str, Any]) -> Iterator[Any]:
+    return (key["const"] for key in node.get("properties", {}).values() if "const" in key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from medtrimix.config.model import Config
 
@@ -88,12 +88,13 @@ class CTOptions(CohortOptions):
     noise_hu: float = Field(default=20.0, ge=0, le=500)
 
 
-def _radiograph_without_kind(given: Any) -> Any:
+def _kind(given: Any) -> str:
     """Radiographs need not be named."""
-    return {"kind": "radiograph", **given} if isinstance(given, dict) else given
+    kind = given.get("kind", "radiograph") if isinstance(given, dict) else getattr(given, "kind", "radiograph")
+    return str(kind)
 
 
 AnyPhantom = Annotated[
-    PhantomOptions | CTOptions, Field(discriminator="kind"), BeforeValidator(_radiograph_without_kind)
+    Annotated[PhantomOptions, Tag("radiograph")] | Annotated[CTOptions, Tag("ct")], Discriminator(_kind)
 ]
 """The `phantom:` section of a pipeline file."""

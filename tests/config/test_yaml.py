@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pytest
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from medtrimix.config.model import Config, Contradiction
 from medtrimix.config.paths import expand
@@ -30,15 +30,16 @@ class Square(Config):
         return self
 
 
-def _circle_without_shape(value: Any) -> Any:
-    return {"shape": "circle", **value} if isinstance(value, dict) else value
+def _shape(value: Any) -> str:
+    return str(value.get("shape", "circle")) if isinstance(value, dict) else "circle"
 
 
 def _list_or_names(value: Any) -> str:
     return "names" if isinstance(value, dict) else "list"
 
 
-Shape = Annotated[Circle | Square, Field(discriminator="shape"), BeforeValidator(_circle_without_shape)]
+Shape = Annotated[Circle | Square, Field(discriminator="shape")]
+ShapeOrCircle = Annotated[Annotated[Circle, Tag("circle")] | Annotated[Square, Tag("square")], Discriminator(_shape)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -46,6 +47,7 @@ class Drawing(Config):
     title: str
     size: tuple[int, int] = (1, 1)
     shapes: dict[Annotated[str, Field(max_length=9)], Shape] = Field(default_factory=dict)
+    frame: ShapeOrCircle = Circle()
     layers: Annotated[
         Annotated[tuple[Shape, ...], Tag("list")] | Annotated[dict[str, Shape], Tag("names")],
         Discriminator(_list_or_names),
@@ -133,14 +135,18 @@ def test_what_is_no_mapping_is_refused_with_a_line(tmp_path: Path, text: str) ->
     [
         ("shapes.one={shape: line}", "shapes.one.shape", "unknown shape 'line'; known: 'circle', 'square'"),
         ("shapes.one={shape: square, radius: 1}", "shapes.one.radius", "unknown key; known: shape, side"),
-        ("shapes.one={radus: 1}", "shapes.one.radus", "unknown key; did you mean 'radius'?"),
+        ("shapes.one={radius: 1}", "shapes.one", "the key 'shape' is missing"),
+        ("frame={shape: line}", "frame.shape", "unknown shape 'line'; known: 'circle', 'square'"),
+        ("frame={shape: square, radius: 1}", "frame.radius", "unknown key; known: shape, side"),
+        ("frame={radus: 1}", "frame.radus", "unknown key; did you mean 'radius'?"),
+        ("frame={shape: square, sid: 1}", "frame.sid", "unknown key; did you mean 'side'?"),
         ("layers=[{shape: square, sid: 1}]", "layers.0.sid", "unknown key; did you mean 'side'?"),
         ("layers={names: {shape: square, sid: 1}}", "layers.names.sid", "unknown key; did you mean 'side'?"),
         ("shapes.one={shape: square, side: 0}", "shapes.one", "a square needs a side"),
         ("layers=[{shape: square, side: 0}]", "layers.0", "a square needs a side"),
-        ("shapes.one={radius: .inf}", "shapes.one.radius", "should be a finite number, not Infinity"),
-        ("shapes.one={radius: .nan}", "shapes.one.radius", "should be a finite number, not NaN"),
-        ("shapes.much_too_long={}", "shapes.much_too_long", "String should have at most 9 characters"),
+        ("shapes.one={shape: circle, radius: .inf}", "shapes.one.radius", "should be a finite number, not Infinity"),
+        ("shapes.one={shape: circle, radius: .nan}", "shapes.one.radius", "should be a finite number, not NaN"),
+        ("shapes.much_too_long={shape: circle}", "shapes.much_too_long", "String should have at most 9 characters"),
         ("size=[4]", "size", "value 2 is missing"),
         ("copies=0", "copies", "should be greater than or equal to 1, not 0"),
         ("copies=[0]", "copies.0", "should be greater than or equal to 1, not 0"),
