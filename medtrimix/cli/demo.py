@@ -15,10 +15,16 @@ def write_demo(folder: Path, *, kind: Literal["radiograph", "ct"], patients: int
     """Writes the export of radiographs or of CT series.
 
     Raises:
-        InputError: the folder is there already.
+        InputError: the folder is there already, or can't be made.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError("The folder is not empty.", where=str(folder), fix="Give the name of a new one.")
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError("The folder is not empty.", where=str(folder), fix="Give the name of a new one.")
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The folder can't be made: {error.strerror}.", where=str(folder), fix="Give one that you may write to."
+        ) from None
     from rich.progress import Progress
 
     from medtrimix.phantom.export import write_export

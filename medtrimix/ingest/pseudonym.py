@@ -99,14 +99,22 @@ def load_or_create_secret() -> bytes:
     Whoever loses the file gets other pseudonyms; whoever copies it can find patients again.
 
     Raises:
-        InputError: the file is readable by others, or is not 32 bytes long.
+        InputError: the file can't be made or read, is readable by others, or is not 32 bytes long.
     """
-    path = Path(os.environ.get("MEDTRIMIX_SECRET_FILE") or Path.home() / ".config" / "medtrimix" / "site.secret")
-    if not path.exists():
-        _create(path)
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+    try:
+        path = Path(os.environ.get("MEDTRIMIX_SECRET_FILE") or Path.home() / ".config" / "medtrimix" / "site.secret")
+        if not path.exists():
+            _create(path)
+        mode, secret = path.stat().st_mode, path.read_bytes()
+    except (OSError, RuntimeError) as error:  # RuntimeError: an account without a home folder
+        reason = getattr(error, "strerror", None) or "this account has no home folder"
+        raise InputError(
+            f"the site secret can't be made or read: {reason}.",
+            where="site secret",
+            fix="Set MEDTRIMIX_SECRET_FILE to a file in a folder that you may write to.",
+        ) from None
+    if stat.S_IMODE(mode) & 0o077:
         raise InputError("the site secret can be read by others.", where="site secret", fix="chmod 600 its file.")
-    secret = path.read_bytes()
     if len(secret) != _SECRET_BYTES:
         raise InputError(
             f"the site secret has {len(secret)} bytes instead of {_SECRET_BYTES}.",

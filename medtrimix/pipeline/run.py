@@ -112,7 +112,7 @@ class _Runner:
             restore()
             self._pool.shutdown(wait=True, cancel_futures=True)
         if self._stop.is_set():
-            raise Interrupted("Stopped.", fix="The same command goes on from here.")
+            raise _stopped()
         if self._errors:
             raise self._errors[0]
 
@@ -129,7 +129,7 @@ class _Runner:
                 return
             if self._done.issuperset(task.after):
                 self._waiting.remove(task)
-                with _ctrl_c_held_back():
+                with _signals_held_back():
                     future = self._pool.submit(worker.execute, self._job(task), root=self._root)
                 self._running[future] = task
                 for observer in self._observers:
@@ -163,6 +163,8 @@ class _Runner:
             for observer in self._observers:
                 observer.failed(task, error)
         except BrokenProcessPool:
+            if self._stop.is_set():  # whoever asked us to stop was in a hurry
+                raise _stopped() from None
             raise StepFailed(
                 "A worker process died.", where=task.name, fix="Out of memory? Set compute.workers to a smaller number."
             ) from None
@@ -188,10 +190,14 @@ class _Runner:
                 observer.warned(task, message)
 
 
+def _stopped() -> Interrupted:
+    return Interrupted("Stopped.", fix="The same command goes on from here.")
+
+
 @contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
-    """Processes started in here never see a Ctrl-C, not even before their first line; ours comes afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _signals_held_back() -> Iterator[None]:
+    """Processes started in here see no Ctrl-C or SIGTERM, not even before their first line; ours comes afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:

@@ -40,11 +40,11 @@ _stop: _Flag | None = None
 
 
 def prepare(stop: _Flag, parent: int, threads: int, gpus: int, processes: int, numbers: Any) -> None:
-    """Initialises a worker: its share of the cores, its GPUs, deaf to Ctrl-C, never outliving its parent."""
+    """Initialises a worker: its share of the cores, its GPUs, deaf to Ctrl-C and SIGTERM, never outliving its parent."""
     global _stop
     _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent asks us to stop, at a safe point
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group: the parent asks us, at a safe point
+        signal.signal(number, signal.SIG_IGN)
     # Before numpy or torch is imported. Fixed thread counts keep sums, and with them results, the same.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(threads)

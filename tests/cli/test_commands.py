@@ -44,6 +44,7 @@ def test_schema_is_json_with_every_section(monkeypatch: pytest.MonkeyPatch, caps
         (["results"], "no results yet"),
         (["ui"], "Nothing was recorded"),
         (["demo-data", "full"], "not empty"),
+        (["demo-data", "/proc/x"], "can't be made: No such file"),
     ],
 )
 def test_bad_input_is_told_in_one_message_with_code_2(

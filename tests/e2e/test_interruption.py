@@ -183,6 +183,22 @@ def test_ctrl_c_stops_politely_and_the_same_command_goes_on(undisturbed: Path) -
     assert _leftovers(workspace) == []
 
 
+def test_sigterm_to_the_whole_group_stops_as_politely(undisturbed: Path) -> None:
+    """As `timeout`, systemd and scancel send it: to the workers too, which must not die of it."""
+    workspace = undisturbed.with_name("terminated")
+    study = Running(workspace)
+    study.wait_until(lambda: _steps_trained(workspace) >= 5)
+    os.killpg(study.process.pid, signal.SIGTERM)
+    ran = study.ended()
+    assert "Stopping at the next safe point" in ran.output
+    _assert_stopped(ran)
+    assert study.processes() == set()
+    steps = len(_curve(workspace))
+    assert 5 <= steps < _STEPS
+    assert _steps_trained(workspace) == steps, "the last step is saved"
+    assert [status for _, status in _studies(workspace)] == ["KILLED"]
+
+
 def test_ctrl_c_as_soon_as_there_is_a_worker_and_once_more(undisturbed: Path) -> None:
     """The worker is still importing then; and its task, the phantom, has no safe point, so the second one cuts it."""
     workspace = undisturbed.with_name("cut")
@@ -196,6 +212,20 @@ def test_ctrl_c_as_soon_as_there_is_a_worker_and_once_more(undisturbed: Path) ->
     ran = study.ended()
     assert time.time() - stopped_at < 30
     _assert_stopped(ran)
+    assert study.processes() == set()
+
+
+def test_a_worker_that_is_killed_after_a_wish_to_stop_is_no_failure(undisturbed: Path) -> None:
+    """As by a scheduler whose patience ends."""
+    workspace = undisturbed.with_name("impatient")
+    study = Running(workspace, extra=_LONG_PHANTOM)
+    study.wait_until(lambda: any((workspace / "steps" / "phantom").glob("*/progress.json")))
+    os.kill(study.process.pid, signal.SIGTERM)
+    study.wait_until(lambda: "Stopping at the next safe point" in study.log.read_text())
+    for process in study.processes():
+        if b"multiprocessing.spawn" in Path(f"/proc/{process}/cmdline").read_bytes():
+            os.kill(process, signal.SIGKILL)
+    _assert_stopped(study.ended())
     assert study.processes() == set()
 
 

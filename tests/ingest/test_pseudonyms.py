@@ -86,6 +86,24 @@ def test_processes_that_race_get_one_secret(tmp_path: Path) -> None:
     assert [racer.returncode for racer in racers] == [0] * 4
 
 
+@pytest.mark.parametrize("file", ["/proc/canary/site.secret", "/proc/self/status/site.secret", "/"])
+def test_a_secret_that_can_not_be_made_or_read_names_the_variable(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDTRIMIX_SECRET_FILE", file)
+    with pytest.raises(InputError, match="MEDTRIMIX_SECRET_FILE") as caught:
+        load_or_create_secret()
+    assert "canary" not in str(caught.value)
+
+
+def test_an_account_without_a_home_needs_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("MEDTRIMIX_SECRET_FILE", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    with pytest.raises(InputError, match="no home folder"):
+        load_or_create_secret()
+
+
 def test_a_secret_others_can_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "site.secret"
     path.write_bytes(b"x" * 32)
