@@ -61,7 +61,7 @@ def _require_extra() -> None:
         raise SourceError(
             "reading from a DICOMweb service needs a package that is not installed.",
             where="data.source",
-            fix="pip install 'medtrimix[dicomweb]'",
+            fix="pip install -c constraints.txt -e '.[dicomweb]'",
         )
 
 
