@@ -40,7 +40,7 @@ _stop: _Flag | None = None
 
 
 def prepare(stop: _Flag, parent: int, threads: int, gpus: int, processes: int, numbers: Any) -> None:
-    """Initialises a worker: its share of the cores, its GPUs, deaf to Ctrl-C and SIGTERM, never outliving its parent."""
+    """Initialises a worker: its share of the cores and GPUs, deaf to Ctrl-C and SIGTERM, never outliving its parent."""
     global _stop
     _stop = stop
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group: the parent asks us, at a safe point

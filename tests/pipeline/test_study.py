@@ -240,6 +240,12 @@ def test_check_refuses_what_can_not_run(override: str, key: str) -> None:
     assert list(_told(override)) == [key]
 
 
+def test_the_phantoms_kinds_are_told_apart() -> None:
+    assert _told("phantom={kind: mr}") == {"phantom.kind": "unknown kind 'mr'; known: 'radiograph', 'ct'"}
+    assert "did you mean" not in _told("phantom={kind: ct, image_px: 48}")["phantom.image_px"]
+    assert "did you mean 'image_px'" in _told("phantom={image_pix: 48}")["phantom.image_pix"]
+
+
 def test_a_file_of_no_known_kind_is_no_source(tmp_path: Path) -> None:
     (tmp_path / "Mueller.txt").touch()
     assert "neither a folder, nor a manifest" in _told(f"data.source={tmp_path / 'Mueller.txt'}")["data.source"]
