@@ -83,6 +83,13 @@ class Running:
         """Living processes of the group: the command itself and all that it started."""
         return {pid for pid, (state, group) in _processes().items() if group == self.process.pid and state != "Z"}
 
+    def leaves_nothing(self) -> bool:
+        """Whether all its processes go with it; multiprocessing's tracker takes a moment on a busy machine."""
+        give_up = time.monotonic() + 20
+        while self.processes() and time.monotonic() < give_up:
+            time.sleep(0.05)
+        return not self.processes()
+
     def ended(self) -> Ran:
         code = self.process.wait(_HANG_S)
         return Ran(self.workspace, code, self.log.read_text())
@@ -171,7 +178,7 @@ def test_ctrl_c_stops_politely_and_the_same_command_goes_on(undisturbed: Path) -
     assert time.time() - stopped_at < 30
     assert "Stopping at the next safe point" in ran.output
     _assert_stopped(ran)
-    assert study.processes() == set()
+    assert study.leaves_nothing()
     [(parent, status)] = _studies(workspace)
     assert status == "KILLED"
     ran = medtrimix(*_STUDY, workspace=workspace)
@@ -192,7 +199,7 @@ def test_sigterm_to_the_whole_group_stops_as_politely(undisturbed: Path) -> None
     ran = study.ended()
     assert "Stopping at the next safe point" in ran.output
     _assert_stopped(ran)
-    assert study.processes() == set()
+    assert study.leaves_nothing()
     steps = len(_curve(workspace))
     assert 5 <= steps < _STEPS
     assert _steps_trained(workspace) == steps, "the last step is saved"
@@ -212,7 +219,7 @@ def test_ctrl_c_as_soon_as_there_is_a_worker_and_once_more(undisturbed: Path) ->
     ran = study.ended()
     assert time.time() - stopped_at < 30
     _assert_stopped(ran)
-    assert study.processes() == set()
+    assert study.leaves_nothing()
 
 
 def test_a_worker_that_is_killed_after_a_wish_to_stop_is_no_failure(undisturbed: Path) -> None:
@@ -226,7 +233,7 @@ def test_a_worker_that_is_killed_after_a_wish_to_stop_is_no_failure(undisturbed:
         if b"multiprocessing.spawn" in Path(f"/proc/{process}/cmdline").read_bytes():
             os.kill(process, signal.SIGKILL)
     _assert_stopped(study.ended())
-    assert study.processes() == set()
+    assert study.leaves_nothing()
 
 
 def test_ctrl_c_before_there_is_any_work(undisturbed: Path) -> None:
@@ -234,7 +241,7 @@ def test_ctrl_c_before_there_is_any_work(undisturbed: Path) -> None:
     study.wait_until(lambda: "Plan of smoke" in study.log.read_text())
     os.killpg(study.process.pid, signal.SIGINT)
     _assert_stopped(study.ended())
-    assert study.processes() == set()
+    assert study.leaves_nothing()
 
 
 def _assert_stopped(ran: Ran) -> None:
