@@ -1,1 +1,1 @@
-    medtrimix run benchmarks/studies/semi.yaml --set 'name=semi-pneumoniamnist-control' --set 'learn.strategies=[finetune]' --set 'learn.label_budgets=[1.0]' --set 'learn.label_seeds=5'
+    medtrimix run benchmarks/studies/semi.yaml --set 'name=semi-pneumoniamnist-control' --set 'learn.strategies=[finetune]' --set 'learn.label_budgets=[1.0]'
