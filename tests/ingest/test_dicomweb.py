@@ -222,7 +222,7 @@ def test_certificates_are_checked(pacs: Pacs) -> None:
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dicomweb_client", None)
-    with pytest.raises(SourceError, match=r"pip install 'medtrimix\[dicomweb\]'") as error:
+    with pytest.raises(SourceError, match=r"pip install -c constraints.txt -e '\.\[dicomweb\]'") as error:
         instances(Service("https://pacs.hospital/rs"))
     _assert_says_nothing(error.value)
 
