@@ -53,7 +53,8 @@ def _fill(claimed: IngestFolder, *, workers: int, shown: Progress, move: Callabl
     if claimed.was_begun:
         shown.console.print("Going on where an earlier call was interrupted.")
     with _held_ctrl_c() as pressed:
-        claimed.fill(workers=workers, watch=Watch(move, pressed), write_page=_write_page)
+        watch = Watch(move, pressed, shown.console.print)
+        claimed.fill(workers=workers, watch=watch, write_page=_write_page)
 
 
 def _write_page(claimed: IngestFolder) -> None:

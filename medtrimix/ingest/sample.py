@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -92,28 +92,34 @@ class Outcome:
         refusals: one for each file that is in no sample.
         accepted_files: files that are in the samples.
         joined: samples of which the labels have a row.
+        unit: keyed digest of which files they were; "" in an archive.
     """
 
     samples: tuple[Sample, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     accepted_files: int = 0
     joined: int = 0
+    unit: str = ""
 
 
 HeadersRead: TypeAlias = Callable[[int, int], None]
 """Told how many headers have been read, of how many."""
 
 
+class OtherUnits(Exception):
+    """What an earlier ingest had finished is not made of the files that belong together now."""
+
+
 @dataclass(frozen=True)
 class Finished:
-    """What an earlier, interrupted ingest of the same source had finished; the next one goes on behind it.
+    """What an earlier, interrupted ingest of the same source had finished and the next one leaves out.
 
     Attributes:
-        units: number of outcomes.
+        units: `Outcome.unit` of each outcome.
         accepted: `pixel_sha256` of each accepted sample by its `sample_id`, to know copies of them.
         joined: accepted samples of which the labels have a row.
     """
 
-    units: int = 0
+    units: Collection[str] = ()
     accepted: Mapping[str, str] = field(default_factory=dict)
     joined: int = 0

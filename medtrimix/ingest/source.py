@@ -72,6 +72,8 @@ def ingest(
         SourceError: the source or its labels can't be read or joined. Mistakes that need no pixels are found at once,
             the others when the last file has been read.
         StepFailed: a service went away in between.
+        OtherUnits: `finished` can't be continued, because other files belong together now: one that could not be read
+            for a moment made a volume fall apart, or a file came and went.
     """
     from medtrimix.ingest.sample import Finished
 
@@ -80,7 +82,7 @@ def ingest(
         from medtrimix.ingest.formats.medmnist import ingest_medmnist
 
         outcomes = ingest_medmnist(Path(options.source), options=options, pseudonyms=pseudonyms)
-        return islice(outcomes, finished.units, None)
+        return islice(outcomes, len(finished.units), None)
     from medtrimix.ingest.stream import read_all
 
     outcomes = read_all(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -17,7 +17,7 @@ from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.pool import Crew, Limits
 from medtrimix.ingest.pseudonym import Pseudonyms
 from medtrimix.ingest.register import Found, Register, nothing_joined
-from medtrimix.ingest.sample import Finished, HeadersRead, Outcome
+from medtrimix.ingest.sample import Finished, HeadersRead, OtherUnits, Outcome
 from medtrimix.ingest.verdict import Verdict
 
 Work = TypeVar("Work")
@@ -53,7 +53,7 @@ def read_all(
         crew=crew,
         options=options,
         pseudonyms=pseudonyms,
-        start=finished.units,
+        done=frozenset(finished.units),
     )
     return outcomes
 
@@ -83,14 +83,15 @@ def _pictures(
     crew: Crew,
     options: DataOptions,
     pseudonyms: Pseudonyms,
-    start: int,
+    done: Set[str],
 ) -> Iterator[Outcome]:
     """One pass: a unit is a file."""
     from medtrimix.ingest.reader import read_file
 
     read = partial(read_file, options=options, pseudonyms=pseudonyms)
     units = [_Unit((place,), file.verdict or task) for place, (file, task) in enumerate(zip(files, tasks, strict=True))]
-    return _outcomes(units[start:], read, files=files, register=register, crew=crew)
+    left = _left(units, files=files, pseudonyms=pseudonyms, done=done)
+    return _outcomes(left, read, files=files, register=register, crew=crew)
 
 
 def _volumes(
@@ -101,7 +102,7 @@ def _volumes(
     crew: Crew,
     options: DataOptions,
     pseudonyms: Pseudonyms,
-    start: int,
+    done: Set[str],
     headers_read: HeadersRead | None,
 ) -> Iterator[Outcome]:
     """Two passes: the headers of all files say which make a volume; a unit is a volume, or a file that is in none."""
@@ -126,20 +127,41 @@ def _volumes(
             units.append(_Unit((place,), VolumeTask((tasks[place],))))
     units.sort(key=lambda unit: min(unit.files))
     read = partial(read_volumes, options=options, pseudonyms=pseudonyms)
-    yield from _outcomes(units[start:], read, files=files, register=register, crew=crew)
+    left = _left(units, files=files, pseudonyms=pseudonyms, done=done)
+    yield from _outcomes(left, read, files=files, register=register, crew=crew)
+
+
+def _left(
+    units: Sequence[_Unit[Work]], *, files: Sequence[ListedFile], pseudonyms: Pseudonyms, done: Set[str]
+) -> dict[str, _Unit[Work]]:
+    """What is still to do, in order, by names that say which files a unit is made of.
+
+    Raises:
+        OtherUnits: a unit that is done is none of these.
+    """
+    named = {_name(unit, files=files, pseudonyms=pseudonyms): unit for unit in units}
+    if not done <= named.keys():
+        raise OtherUnits
+    return {name: unit for name, unit in named.items() if name not in done}
+
+
+def _name(unit: _Unit[Work], *, files: Sequence[ListedFile], pseudonyms: Pseudonyms) -> str:
+    """96 bits, so that a million of them are small."""
+    return pseudonyms.keyed_digest("//".join(["unit", *(files[place].relative for place in unit.files)]))[:24]
 
 
 def _outcomes(
-    units: Sequence[_Unit[Work]],
+    units: Mapping[str, _Unit[Work]],
     read: Callable[[Work], Found],
     *,
     files: Sequence[ListedFile],
     register: Register,
     crew: Crew,
 ) -> Iterator[Outcome]:
-    works = [unit.work for unit in units if not isinstance(unit.work, Verdict)]
+    works = [unit.work for unit in units.values() if not isinstance(unit.work, Verdict)]
     with closing(crew.map(read, works)) as found:
-        for unit in units:
+        for name, unit in units.items():
             own = [files[place] for place in unit.files]
-            yield register.outcome(own, unit.work if isinstance(unit.work, Verdict) else next(found))
+            outcome = register.outcome(own, unit.work if isinstance(unit.work, Verdict) else next(found))
+            yield replace(outcome, unit=name)
     register.require_labels()

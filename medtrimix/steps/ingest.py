@@ -48,10 +48,11 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who is told how far ingest is, and who may stop it between two files."""
+    """Who is told how far ingest is and what is odd about it, and who may stop it between two files."""
 
     progress: Progress
     should_stop: Callable[[], bool]
+    tell: Callable[[str], None]
 
     def stop_if_asked(self, done: int) -> None:
         """Raises Interrupted if the wish was uttered; `done` files need not be read again."""
@@ -83,7 +84,8 @@ def run(config: Config, *, inputs: Inputs, out: Path, context: Context) -> None:
     def progress(done: int, total: int, unit: str) -> None:
         context.recorder.progress(done, total, unit=unit)
 
-    fill(out, options=options, workers=context.workers, watch=Watch(progress, context.should_stop))
+    watch = Watch(progress, context.should_stop, context.recorder.warn)
+    fill(out, options=options, workers=context.workers, watch=watch)
     verdicts = read_json(verdicts_file(out))
     context.recorder.metrics.update({f"files_{verdict}": count for verdict, count in verdicts.items()})
 
@@ -97,26 +99,36 @@ def fill(out: Path, *, options: DataOptions, workers: int, watch: Watch) -> None
         StepFailed: the disk is full; what was done is kept.
     """
     from medtrimix.data.store import is_finished
-    from medtrimix.data.store_writer import StoreWriter
-    from medtrimix.ingest.sample import Record
+    from medtrimix.ingest.sample import OtherUnits
 
     folder = store_folder(out)
     if is_finished(folder) and verdicts_file(out).is_file() and refusals_file(out).is_file():
         return
     begun_before = folder.is_dir()
     try:
-        with (
-            telling_full_disk(),
-            StoreWriter(
-                folder, image_shape=options.stored_shape, dtype="uint8", columns=get_type_hints(Record)
-            ) as store,
-        ):
-            _read(store, options=options, workers=workers, watch=watch)
-            _write_verdicts(store, out=out)
+        try:
+            _write(out, options=options, workers=workers, watch=watch)
+        except OtherUnits:
+            watch.tell("Files came, went or could be read again since an earlier call: all are read once more.")
+            shutil.rmtree(folder)
+            _write(out, options=options, workers=workers, watch=watch)
     except InputError:
         if not begun_before:
             shutil.rmtree(folder)
         raise
+
+
+def _write(out: Path, *, options: DataOptions, workers: int, watch: Watch) -> None:
+    from medtrimix.data.store_writer import StoreWriter
+    from medtrimix.ingest.sample import Record
+
+    shape, columns = options.stored_shape, get_type_hints(Record)
+    with (
+        telling_full_disk(),
+        StoreWriter(store_folder(out), image_shape=shape, dtype="uint8", columns=columns) as store,
+    ):
+        _read(store, options=options, workers=workers, watch=watch)
+        _write_verdicts(store, out=out)
 
 
 def _read(store: StoreWriter, *, options: DataOptions, workers: int, watch: Watch) -> None:
@@ -159,20 +171,27 @@ def _count_files(options: DataOptions) -> int:
 def _note(outcome: Outcome) -> dict[str, Any]:
     """What the journal keeps of a unit besides its rows of the index."""
     refusals = [[refusal.file_id, str(refusal.verdict)] for refusal in outcome.refusals]
-    return {"accepted": outcome.accepted_files, "joined": outcome.joined, "refusals": refusals}
+    return {
+        "unit": outcome.unit,
+        "accepted": outcome.accepted_files,
+        "joined": outcome.joined,
+        "refusals": refusals,
+    }
 
 
 def _finished(store: StoreWriter) -> tuple[Finished, int]:
     """What an interrupted attempt has done, and how many files that were."""
     from medtrimix.ingest.sample import Finished
 
+    units: list[str] = []
     accepted: dict[str, str] = {}
     joined = files = 0
     for rows, note in store.units_so_far():
+        units.append(note["unit"])
         accepted.update((row["sample_id"], row["pixel_sha256"]) for row in rows)
         joined += note["joined"]
         files += note["accepted"] + len(note["refusals"])
-    return Finished(units=store.units, accepted=accepted, joined=joined), files
+    return Finished(units=units, accepted=accepted, joined=joined), files
 
 
 def _write_verdicts(store: StoreWriter, *, out: Path) -> None:

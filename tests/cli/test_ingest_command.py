@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import itertools
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from test_commands import typed
 
 from medtrimix.data.store import ArrayStore
 from medtrimix.data.store_writer import JOURNAL
+from medtrimix.errors import Interrupted
 from medtrimix.ingest import source as source_module
 from medtrimix.ingest.sample import Finished, Record
 
@@ -166,12 +168,34 @@ def test_an_interrupted_ingest_goes_on(
     monkeypatch.setattr(source_module, "ingest", watched)
     assert typed(monkeypatch, *COMMAND) == 0
     assert "Going on" in capsys.readouterr().out
-    assert 49 <= told[0].units < 251
-    assert len(told[0].accepted) in (told[0].units, told[0].units - 1)
+    assert 49 <= len(told[0].units) < 251
+    assert len(told[0].accepted) in (len(told[0].units), len(told[0].units) - 1)
     resumed = parts(many / "out")
     monkeypatch.setattr(source_module, "ingest", ingest)
     assert typed(monkeypatch, *COMMAND[:4], "--out", "other", *COMMAND[6:]) == 0
     assert resumed == parts(many / "other")
+
+
+def test_what_can_not_be_continued_is_begun_anew_and_said(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file is listed before the others, and gone when the same command is given again."""
+    ingest = source_module.ingest
+
+    def with_another(*arguments: object, **named: object) -> Iterator[object]:
+        (here / "raw" / "0000.tmp").touch()
+        yield from itertools.islice(ingest(*arguments, **named), 2)  # type: ignore[arg-type]
+        (here / "raw" / "0000.tmp").unlink()
+        raise Interrupted("Stopped.")
+
+    monkeypatch.setattr(source_module, "ingest", with_another)
+    assert typed(monkeypatch, *COMMAND) == 1
+    monkeypatch.setattr(source_module, "ingest", ingest)
+    capsys.readouterr()
+    assert typed(monkeypatch, *COMMAND) == 0
+    assert "all are read once more" in " ".join(capsys.readouterr().out.split())
+    assert typed(monkeypatch, *COMMAND[:4], "--out", "other", *COMMAND[6:]) == 0
+    assert parts(here / "out") == parts(here / "other")
 
 
 @pytest.mark.parametrize(

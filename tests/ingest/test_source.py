@@ -18,7 +18,7 @@ from medtrimix.errors import SourceError
 from medtrimix.ingest.listing import list_source
 from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.pseudonym import Pseudonyms
-from medtrimix.ingest.sample import Finished, Outcome, Sample
+from medtrimix.ingest.sample import Finished, OtherUnits, Outcome, Sample
 from medtrimix.ingest.source import content_digest, ingest, stat_fingerprint
 from medtrimix.ingest.verdict import Verdict
 
@@ -312,8 +312,22 @@ def test_an_interrupted_ingest_goes_on_where_it_was(tmp_path: Path) -> None:
     assert [len(outcome.samples) for outcome in whole] == [1, 1, 0, 0]
     for units in range(5):
         accepted = {s.record.sample_id: s.record.pixel_sha256 for outcome in whole[:units] for s in outcome.samples}
-        rest = ingest(options, pseudonyms=NAMES, workers=1, finished=Finished(units, accepted))
+        rest = ingest(options, pseudonyms=NAMES, workers=1, finished=Finished([o.unit for o in whole[:units]], accepted))
         assert [_said(outcome) for outcome in rest] == [_said(outcome) for outcome in whole[units:]]
+
+
+def test_a_file_that_was_there_for_a_moment_hides_no_other(tmp_path: Path) -> None:
+    for name in "bcd":
+        _png(tmp_path / f"{name}.png", seed=ord(name))
+    options = DataOptions(source=str(tmp_path))
+    (tmp_path / "a.tmp").touch()
+    names = [outcome.unit for outcome in ingest(options, pseudonyms=NAMES, workers=1)]
+    assert len(set(names)) == 4
+    (tmp_path / "a.tmp").unlink()
+    with pytest.raises(OtherUnits):
+        ingest(options, pseudonyms=NAMES, workers=1, finished=Finished(names[:2]))
+    (left,) = ingest(options, pseudonyms=NAMES, workers=1, finished=Finished([names[1], names[3]]))
+    assert left.unit == names[2]
 
 
 def _said(outcome: Outcome) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import nibabel
@@ -14,7 +15,7 @@ from PIL import Image
 from medtrimix.errors import SourceError
 from medtrimix.ingest.options import DataOptions, VolumeOptions
 from medtrimix.ingest.pseudonym import Pseudonyms
-from medtrimix.ingest.sample import Finished, Outcome
+from medtrimix.ingest.sample import Finished, OtherUnits, Outcome
 from medtrimix.ingest.source import ingest
 from medtrimix.ingest.verdict import Verdict
 
@@ -157,9 +158,26 @@ def test_headers_are_counted_and_an_interrupted_ingest_goes_on(tmp_path: Path) -
     assert seen == [(done, 19) for done in range(1, 20)]
     assert len(whole) == 4
     accepted = {sample.record.sample_id: sample.record.pixel_sha256 for o in whole[:2] for sample in o.samples}
-    rest = list(ingest(options, pseudonyms=NAMES, workers=1, finished=Finished(2, accepted)))
+    finished = Finished([outcome.unit for outcome in whole[:2]], accepted)
+    rest = list(ingest(options, pseudonyms=NAMES, workers=1, finished=finished))
     assert repr([outcome.refusals for outcome in rest]) == repr([outcome.refusals for outcome in whole[2:]])
     assert repr([s.record for o in rest for s in o.samples]) == repr([s.record for o in whole[2:] for s in o.samples])
+
+
+def test_a_volume_that_fell_apart_for_a_moment_is_not_lost_to_the_next_call(tmp_path: Path) -> None:
+    """Series 0 can't be read whole at first and makes a unit of each file: counted, they would hide series 1."""
+    paths = _write_series(tmp_path / "0", seed=0, slices=4)
+    for seed in (1, 2):
+        _write_series(tmp_path / str(seed), seed=seed, slices=4)
+    whole = paths[1].read_bytes()
+    paths[1].write_bytes(whole[:300])
+    options = DataOptions(source=str(tmp_path), volume=VOLUME)
+    with closing(ingest(options, pseudonyms=NAMES, workers=1)) as outcomes:  # type: ignore[type-var]
+        begun = [next(outcomes).unit for _ in range(2)]
+    paths[1].write_bytes(whole)
+    with pytest.raises(OtherUnits):
+        list(ingest(options, pseudonyms=NAMES, workers=1, finished=Finished(begun)))
+    assert _verdicts(list(ingest(options, pseudonyms=NAMES, workers=1))) == {"accepted": 12}
 
 
 def test_without_volume_a_slice_is_a_picture_and_nifti_waits(tmp_path: Path) -> None:
