@@ -202,6 +202,9 @@ def test_modalities_have_their_own_rules() -> None:
     ct = _read(_bytes(radiograph(stored, Modality="CT", **window))).array
     hounsfield = stored * 2.0 - 1000
     np.testing.assert_array_equal(ct, np.rint(255 * apply_window(hounsfield, window=Window(40, 400))))
+    grey = noise(bits=8)
+    capture = _read(_bytes(radiograph(grey, Modality="CT"))).array
+    np.testing.assert_array_equal(capture, grey, err_msg="without a rescale these are no Hounsfield units")
     mr = _read(_bytes(radiograph(stored, Modality="MR", **window))).array
     assert 100 < mr.mean() < 155, "the range of the pixels, not the window"
     xa = _read(_bytes(radiograph(stored, Modality="XA", **window))).array
@@ -217,6 +220,30 @@ def test_signed_padding_written_as_unsigned() -> None:
     assert picture[:10].max() == 0
     assert picture[10:].min() == 0, "the range begins at the lowest real value"
     assert 100 < picture[10:].mean() < 155
+
+
+def test_unsigned_padding_written_as_signed() -> None:
+    stored = noise(bits=10)
+    stored[:10] = 63536
+    ds = radiograph(stored)
+    ds.add_new("PixelPaddingValue", "SS", -2000)
+    picture = _read(_bytes(ds)).array
+    assert picture[:10].max() == 0
+    assert 100 < picture[10:].mean() < 155
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_a_voi_lut_of_unsigned_pixels_may_begin_below_zero(implicit: bool) -> None:  # noqa: FBT001
+    """Its first value has the sign of the pixels when the VR is not written, whatever the rescale makes of them."""
+    table = Dataset()
+    table.add_new("LUTDescriptor", "US" if implicit else "SS", [256, 65436 if implicit else -100, 8])
+    table.add_new("LUTData", "OW", np.arange(256, dtype="<u2").tobytes())
+    ds = radiograph(
+        np.array([[900, 1000, 1155, 0]], np.uint16), RescaleSlope=1, RescaleIntercept=-1000, VOILUTSequence=[table]
+    )
+    if implicit:
+        ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    assert _read(_bytes(ds)).array.tolist() == [[0, 100, 255, 0]]
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,8 @@ def test_time_points_are_refused_or_samples_or_channels() -> None:
     np.testing.assert_array_equal(by_frame, values[::-1], err_msg="in the order of their first frame")
     (channels,) = _read(data, options=_options("channels", channels=2))
     np.testing.assert_array_equal(channels.values_CDHW, values[::-1])
+    for other in (1, 3):
+        assert _verdict(data, options=_options("channels", channels=other)) is Verdict.unsupported_4d
 
 
 @pytest.mark.parametrize(

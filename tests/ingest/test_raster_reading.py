@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -78,6 +79,16 @@ def test_sixteen_bits_take_the_range_of_their_pixels() -> None:
     np.testing.assert_array_equal(array, np.rint(255 * np.clip((deep.astype(float) - low) / (high - low), 0, 1)))
     shifted = GREY.astype(np.uint16) << 8
     np.testing.assert_array_equal(_read(_file(Image.fromarray(shifted))).array, GREY)
+
+
+@pytest.mark.parametrize("deep", [GREY, GREY.astype(np.uint16) << 8, noise((40, 50), bits=12)], ids=["8", "16", "12"])
+def test_a_tiff_says_whether_zero_is_white(deep: np.ndarray) -> None:
+    black_is_zero = _file(Image.fromarray(deep), "tiff")
+    photometric = struct.pack("<HHI", 262, 3, 1)
+    white_is_zero = black_is_zero.replace(photometric + b"\1", photometric + b"\0")
+    assert white_is_zero != black_is_zero
+    shown, expected = (_read(data, "tiff").array.astype(int) for data in (white_is_zero, black_is_zero))
+    np.testing.assert_allclose(shown, 255 - expected, atol=deep is not GREY, err_msg="halves are rounded up both times")
 
 
 def test_damage() -> None:

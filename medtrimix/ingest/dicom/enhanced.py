@@ -167,7 +167,7 @@ def _stacks(header: Dataset, *, uid: str, described: _Described, plans: list[_Pl
 
 
 def _as_channels(plans: list[_Plan], *, options: DataOptions) -> bool:
-    """Whether all volumes of the file become one, which they must have the shape and the place for."""
+    """Whether all volumes of the file become one, which they must have the shape, the place and the number for."""
     assert options.volume is not None
     if options.volume.fourth_axis != "channels":
         return False
@@ -175,6 +175,8 @@ def _as_channels(plans: list[_Plan], *, options: DataOptions) -> bool:
     alike = all(plan.slices == first.slices and np.allclose(plan.affine, first.affine, atol=NOISE_MM) for plan in plans)
     if not alike:
         raise Refused(Verdict.mixed_geometry)
+    if len(plans) != options.volume.channels:
+        raise Refused(Verdict.unsupported_4d)
     return True
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from medtrimix.ingest.dicom.values import items, numbers, text, whole_number
-from medtrimix.ingest.grey import AsStored, Display, LookupTable, Rescale, Window
+from medtrimix.ingest.grey import AsStored, Display, LookupTable, Rescale, Window, apply_modality
 from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.verdict import Refused, Verdict
 
@@ -118,19 +118,19 @@ def spacing_mm(header: Dataset) -> tuple[tuple[float, float] | None, str]:
 def display_of(header: Dataset, *, module: PixelModule, options: DataOptions) -> Display:
     """How a grey picture is to be shown, by modality.
 
-    CT takes the configured window and MR the robust range. Everything else takes its first VOI LUT, else its first
-    window, else what `AsStored` makes of it.
+    CT in Hounsfield units takes the configured window, and MR the robust range. Everything else, secondary captures of
+    CT included, takes its first VOI LUT, else its first window, else what `AsStored` makes of it.
     """
     kind = text(header, "Modality")
     modality = modality_transform(header)
     voi: LookupTable | Window | AsStored | None
-    if kind == "CT":
+    if kind == "CT" and modality is not None:  # CT images have a rescale (Type 1 in PS3.3 C.8.2.1), captures none
         voi = Window(*options.ct_window)
     elif kind == "MR":
         voi = None
     else:
         plain = not module.signed and not isinstance(modality, LookupTable)
-        voi = _voi(header) or (AsStored(module.bits_stored) if plain else None)
+        voi = _voi(header, module=module, modality=modality) or (AsStored(module.bits_stored) if plain else None)
     return Display(
         modality=modality,
         voi=voi,
@@ -163,9 +163,23 @@ def modality_transform(header: Dataset) -> Rescale | LookupTable | None:
     return rescale
 
 
-def _voi(header: Dataset) -> Window | LookupTable | None:
+def _highest_value(module: PixelModule, *, modality: Rescale | LookupTable | None) -> float:
+    """The largest value that a VOI LUT can be asked for."""
+    if isinstance(modality, LookupTable):
+        return float(modality.entries.max())
+    lowest = -(1 << module.bits_stored - 1) if module.signed else 0
+    ends = np.array([lowest, lowest + (1 << module.bits_stored) - 1])
+    return float(apply_modality(ends, modality=modality).max())
+
+
+def _voi(
+    header: Dataset, *, module: PixelModule, modality: Rescale | LookupTable | None
+) -> Window | LookupTable | None:
     if tables := items(header, "VOILUTSequence"):
-        return _lookup_table(tables[0], header=header)
+        table = _lookup_table(tables[0], header=header)
+        # Of unsigned pixels the first value is read as unsigned, which it need not be behind a rescale.
+        is_negative = table.first > max(0x7FFF, _highest_value(module, modality=modality))
+        return replace(table, first=table.first - (1 << 16)) if is_negative else table
     centers, widths = numbers(header, "WindowCenter"), numbers(header, "WindowWidth")
     if not centers or not widths:
         return None
@@ -201,6 +215,8 @@ def padding_of(header: Dataset, *, module: PixelModule) -> tuple[int, int] | Non
 
 
 def _as_stored(value: int, *, module: PixelModule) -> int:
-    """Many writers give the padding of signed pixels as unsigned: 63536 for -2000."""
+    """Many writers give the padding of signed pixels as unsigned, 63536 for -2000, and some the other way round."""
     over = 1 << module.bits_allocated
-    return value - over if module.signed and value >= over // 2 else value
+    if module.signed:
+        return value - over if value >= over // 2 else value
+    return value + over if value < 0 else value

@@ -15,6 +15,7 @@ from medtrimix.ingest.verdict import Refused, Verdict
 
 _FORMATS = {"png": ("PNG",), "jpeg": ("JPEG", "MPO"), "tiff": ("TIFF",)}
 _GREY_MODES = ("1", "L", "LA", "La")
+_PHOTOMETRIC = 262  # TIFF 6.0: 0 is WhiteIsZero
 _DEEP_GREY_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
@@ -42,7 +43,8 @@ def read_raster(file: BinaryIO, *, kind: str, options: DataOptions) -> Picture:
                     raise Refused(Verdict.too_large)
                 if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
                     raise Refused(Verdict.unsupported_multiframe)
-                return Picture(_pixels(ImageOps.exif_transpose(image)), encoding=kind)
+                white_is_zero = kind == "tiff" and image.tag_v2.get(_PHOTOMETRIC) == 0
+                return Picture(_pixels(ImageOps.exif_transpose(image), white_is_zero=white_is_zero), encoding=kind)
     except (Refused, MemoryError):
         raise
     except Exception as error:
@@ -50,11 +52,12 @@ def read_raster(file: BinaryIO, *, kind: str, options: DataOptions) -> Picture:
         raise Refused(Verdict.truncated if cut else Verdict.decoder_error) from None
 
 
-def _pixels(image: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _pixels(image: Image.Image, *, white_is_zero: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Pillow has inverted pictures of up to 8 bits already where white is zero; deeper ones it leaves as they are."""
     if image.mode in _DEEP_GREY_MODES:
         deep = np.asarray(image)
         voi = AsStored(8 * deep.dtype.itemsize)
-        return render(deep, display=Display(modality=None, voi=voi, inverted=False, padding=None))
+        return render(deep, display=Display(modality=None, voi=voi, inverted=white_is_zero, padding=None))
     if image.mode == "F":
         raise Refused(Verdict.unsupported_pixels)
     return np.asarray(image.convert("L" if image.mode in _GREY_MODES else "RGB"))
