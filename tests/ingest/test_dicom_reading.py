@@ -233,7 +233,7 @@ def test_unsigned_padding_written_as_signed() -> None:
 
 
 @pytest.mark.parametrize("implicit", [False, True])
-def test_a_voi_lut_of_unsigned_pixels_may_begin_below_zero(implicit: bool) -> None:  # noqa: FBT001
+def test_a_voi_lut_of_unsigned_pixels_may_begin_below_zero(implicit: bool) -> None:
     """Its first value has the sign of the pixels when the VR is not written, whatever the rescale makes of them."""
     table = Dataset()
     table.add_new("LUTDescriptor", "US" if implicit else "SS", [256, 65436 if implicit else -100, 8])

@@ -312,7 +312,9 @@ def test_an_interrupted_ingest_goes_on_where_it_was(tmp_path: Path) -> None:
     assert [len(outcome.samples) for outcome in whole] == [1, 1, 0, 0]
     for units in range(5):
         accepted = {s.record.sample_id: s.record.pixel_sha256 for outcome in whole[:units] for s in outcome.samples}
-        rest = ingest(options, pseudonyms=NAMES, workers=1, finished=Finished([o.unit for o in whole[:units]], accepted))
+        rest = ingest(
+            options, pseudonyms=NAMES, workers=1, finished=Finished([o.unit for o in whole[:units]], accepted)
+        )
         assert [_said(outcome) for outcome in rest] == [_said(outcome) for outcome in whole[units:]]
 
 
