@@ -27,15 +27,13 @@ class ListedFile:
         relative: path below the root, with `/`; in a service the UIDs of study, series and instance.
         path: where it lies, on disk or (after `SERVICE`) on a server.
         verdict: a refusal that its place alone earns, else None.
-        size: bytes, 0 in a service.
-        modified_ns: time of the last change, 0 in a service.
+        stamp: what changes with the file; "" where there is none, and in a service.
     """
 
     relative: str
     path: str
     verdict: Verdict | None
-    size: int
-    modified_ns: int
+    stamp: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def list_source(options: DataOptions) -> Source:
     tables = () if options.labels is None else (Path(options.labels),)
     if options.source.startswith(SERVICE):
         source = Source(None, list_service(options.source), tables)
-    elif path.is_dir():
+    elif is_folder(path):
         root = path.resolve()
         own = {os.fspath(table.resolve()) for table in tables}
         source = Source(root, [file for file in list_folder(root) if file.path not in own], tables)
@@ -78,6 +76,35 @@ def list_source(options: DataOptions) -> Source:
     if not source.files:
         raise SourceError("there are no files in it.", where="data.source")
     return source
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a source is a folder.
+
+    Raises:
+        SourceError: nobody can say.
+    """
+    try:
+        return path.is_dir()
+    except OSError:  # its message has the path
+        pass
+    raise SourceError("it can't be read.", where="data.source", fix="Check the path and the permissions.")
+
+
+def would_read(folder: Path, *, options: DataOptions) -> bool:
+    """Whether `folder` lies in the source, or in a folder that its manifest names.
+
+    Raises:
+        SourceError: as `list_source`.
+    """
+    path, own = Path(options.source), folder.resolve()
+    if is_folder(path):
+        return own.is_relative_to(path.resolve())
+    root = path.resolve().parent
+    if not own.is_relative_to(root) or path.suffix not in MANIFESTS or not path.is_file():
+        return False
+    above = {one.relative_to(root).as_posix() for one in (own, *own.parents) if one.is_relative_to(root)}
+    return not above.isdisjoint(read_manifest(path, column=options.label))
 
 
 def _list_file(path: Path, *, options: DataOptions) -> Source:
@@ -102,7 +129,7 @@ def list_service(source: str) -> list[ListedFile]:
 
     service = parse_service(source)
     names = sorted("/".join(instance) for instance in instances(service))
-    return [ListedFile(name, f"{SERVICE}{service.url}#{name}", None, 0, 0) for name in names]
+    return [ListedFile(name, f"{SERVICE}{service.url}#{name}", None) for name in names]
 
 
 def list_folder(root: Path) -> list[ListedFile]:
@@ -134,7 +161,7 @@ def _below(path: str, *, name: str) -> list[ListedFile]:
                     else:
                         files.append(_found(relative, entry.path))
         except OSError:
-            files.append(ListedFile(name, path, Verdict.unreadable, 0, 0))
+            files.append(ListedFile(name, path, Verdict.unreadable))
     return files
 
 
@@ -160,7 +187,7 @@ def _named(root: Path, name: str) -> ListedFile:
         or ".." in Path(name).parts
         or not path.parent.resolve().is_relative_to(root)
     ):
-        return ListedFile(name, os.fspath(path), Verdict.outside_root, 0, 0)
+        return ListedFile(name, os.fspath(path), Verdict.outside_root)
     return _found(name, os.fspath(path))
 
 
@@ -168,11 +195,16 @@ def _found(relative: str, path: str) -> ListedFile:
     try:
         status = os.lstat(path)
     except OSError:
-        return ListedFile(relative, path, Verdict.missing_file, 0, 0)
+        return ListedFile(relative, path, Verdict.missing_file)
     if stat.S_ISLNK(status.st_mode):
         verdict: Verdict | None = Verdict.symlink
     elif stat.S_ISREG(status.st_mode):
         verdict = None
     else:
         verdict = Verdict.special_file
-    return ListedFile(relative, path, verdict, status.st_size, status.st_mtime_ns)
+    return ListedFile(relative, path, verdict, stamp_of(status))
+
+
+def stamp_of(status: os.stat_result) -> str:
+    """Size, times of change and inode: the time that archives restore is not enough to know a file again."""
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"

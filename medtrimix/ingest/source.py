@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from medtrimix.config.digest import digest_of_file
 from medtrimix.errors import SourceError, StepFailed
-from medtrimix.ingest.listing import ARCHIVE, list_source
+from medtrimix.ingest.listing import ARCHIVE, list_source, stamp_of
 from medtrimix.ingest.options import SERVICE, DataOptions
 from medtrimix.ingest.pacs.service import Service, parse_service
 from medtrimix.ingest.pseudonym import Pseudonyms
@@ -39,15 +39,16 @@ def content_digest(options: DataOptions, *, pseudonyms: Pseudonyms) -> str:
 
 
 def stat_fingerprint(options: DataOptions, *, pseudonyms: Pseudonyms) -> str:
-    """Cheap stand-in for `content_digest` by sizes and times, as in git's index: 64 hex digits, equal if unchanged."""
+    """Cheap stand-in for `content_digest`: 64 hex digits, equal only for the same files in the same place, unchanged.
+
+    By paths, sizes, times and inodes, as in git's index.
+    """
     source = list_source(options)
-    whole = hashlib.sha256()
+    whole = hashlib.sha256(f"{source.root}\0".encode("utf-8", "surrogateescape"))
     for file in source.files:
-        line = f"{file.relative}\0{file.verdict}\0{file.size}\0{file.modified_ns}\0"
-        whole.update(line.encode("utf-8", "surrogateescape"))
+        whole.update(f"{file.relative}\0{file.verdict}\0{file.stamp}\0".encode("utf-8", "surrogateescape"))
     for table in source.tables:
-        status = table.stat()
-        whole.update(f"{status.st_size}\0{status.st_mtime_ns}\0".encode())
+        whole.update(f"{table.resolve()}\0{stamp_of(table.stat())}\0".encode("utf-8", "surrogateescape"))
     return pseudonyms.keyed_digest(f"stat {whole.hexdigest()}")
 
 

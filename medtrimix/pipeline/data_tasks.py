@@ -7,6 +7,8 @@ from pathlib import Path
 
 from medtrimix.config.digest import seed_from
 from medtrimix.config.paths import expand
+from medtrimix.errors import InputError
+from medtrimix.ingest.listing import would_read
 from medtrimix.ingest.options import PHANTOM, DataOptions
 from medtrimix.pipeline.graph import Builder, Task
 from medtrimix.pipeline.source import source_content
@@ -38,6 +40,12 @@ def add_ingest(
     data = data.model_copy(
         update={"source": str(expand(data.source)), "labels": str(expand(data.labels)) if data.labels else None}
     )
+    if would_read(workspace, options=data):
+        raise InputError(
+            "The workspace lies in the source, so its own files would be read as images.",
+            where="pretrain.data.source" if purpose else "data.source",
+            fix="Give another folder with --workspace.",
+        )
     files = {"source": Path(data.source)} | ({"labels": Path(data.labels)} if data.labels else {})
     content = source_content(data, pseudonyms=pseudonyms, workspace=workspace)
     config = ingest.Config(options=neutral, content=content, secret_id=pseudonyms.key_id)

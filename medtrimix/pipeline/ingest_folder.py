@@ -21,6 +21,7 @@ from pathlib import Path
 from medtrimix.config.digest import digest_of
 from medtrimix.config.files import read_json, telling_full_disk, write_json
 from medtrimix.errors import InputError, SourceError
+from medtrimix.ingest.listing import would_read
 from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.pseudonym import Pseudonyms, load_or_create_secret
 from medtrimix.pipeline.code import digest_of_code
@@ -117,12 +118,10 @@ def ingest_folder(path: Path, *, options: DataOptions) -> Iterator[IngestFolder]
         InputError: the folder is something else's, in use, inside the source, or can't be written.
         SourceError: the source can't be listed or read.
     """
-    # os.path takes what can't be looked at for no folder; why it can't is told where the source is listed.
-    if os.path.isdir(options.source) and path.resolve().is_relative_to(Path(options.source).resolve()):  # noqa: PTH112
+    if would_read(path, options=options):
         raise InputError("The folder for results lies in the source.", where=str(path), fix="Give another --out.")
-    new = not path.exists()
     with telling_full_disk():
-        _make_or_recognise(path)
+        new = _made(path)
         with _locked(path):
             begun_before = _claim_file(path).is_file()
             try:
@@ -133,10 +132,12 @@ def ingest_folder(path: Path, *, options: DataOptions) -> Iterator[IngestFolder]
                 raise
 
 
-def _make_or_recognise(path: Path) -> None:
-    if path.is_dir() and any(path.iterdir()) and not (path / _STATE).is_dir():
-        raise InputError("The folder is not empty.", where=str(path), fix="Give --out the name of a new one.")
+def _made(path: Path) -> bool:
+    """Whether there was no such folder; one that holds an ingest, or nothing, is taken."""
     try:
+        new = not path.exists()
+        if path.is_dir() and any(path.iterdir()) and not (path / _STATE).is_dir():
+            raise InputError("The folder is not empty.", where=str(path), fix="Give --out the name of a new one.")
         (path / _STATE).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -144,7 +145,7 @@ def _make_or_recognise(path: Path) -> None:
         reason = error.strerror
     else:
         if os.access(path, os.W_OK | os.X_OK):
-            return
+            return new
         reason = os.strerror(errno.EACCES)
     raise InputError(f"The folder can't be written: {reason}.", where=str(path), fix="Give another --out.")
 

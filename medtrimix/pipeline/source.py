@@ -14,8 +14,8 @@ from medtrimix.ingest.source import content_digest, stat_fingerprint
 def source_content(options: DataOptions, *, pseudonyms: Pseudonyms, workspace: Path) -> str:
     """Digest of every file's name and bytes.
 
-    Names, sizes and times of change are compared first, as git does: while they are the ones of an earlier look,
-    that look's digest holds. Touching a file costs one more reading and changes nothing.
+    Paths, sizes, times of change and inodes are compared first, as git does: while they are the ones of an earlier
+    look, that look's digest holds. Touching or moving a file costs one more reading and changes nothing.
 
     Raises:
         SourceError: it can't be listed or read.

@@ -202,6 +202,8 @@ def test_what_can_not_be_continued_is_begun_anew_and_said(
     ("words", "told"),
     [
         (["absent", "--out", "out"], "no such folder or file"),
+        (["x" * 300, "--out", "out"], "it can't be read"),
+        (["raw", "--out", "x" * 300], "can't be written"),
         (["empty", "--out", "out"], "there are no files in it"),
         (["raw", "--out", "raw/out"], "lies in the source"),
         (["raw", "--out", "full"], "not empty"),

@@ -15,7 +15,7 @@ from dicom_files import noise, radiograph, write
 from PIL import Image
 
 from medtrimix.errors import SourceError
-from medtrimix.ingest.listing import list_source
+from medtrimix.ingest.listing import list_source, would_read
 from medtrimix.ingest.options import DataOptions
 from medtrimix.ingest.pseudonym import Pseudonyms
 from medtrimix.ingest.sample import Finished, OtherUnits, Outcome, Sample
@@ -206,6 +206,7 @@ def test_sources_that_are_none(tmp_path: Path) -> None:
     for name, message in [
         ("empty", "no files"),
         ("CANARY", "no such"),
+        ("CANARY" * 50, "can't be read"),
         ("CANARY.txt", "neither"),
         ("m.csv", "no files"),
     ]:
@@ -271,6 +272,43 @@ def test_digests_see_names_bytes_and_labels(tmp_path: Path) -> None:
     assert len({content for content, _ in seen}) == 5
     assert len({fingerprint for _, fingerprint in seen}) == 5
     assert content_digest(options, pseudonyms=Pseudonyms(b"\x02" * 32)) != seen[-1][0]
+
+
+def test_exports_of_one_listing_are_told_apart(tmp_path: Path) -> None:
+    """Archives restore names, sizes and times."""
+    for name, content in (("a", b"1"), ("b", b"2"), ("tables/a", b"1"), ("tables/b", b"2")):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "x.csv").write_bytes(content)
+        os.utime(tmp_path / name / "x.csv", ns=(0, 0))
+    folders = [DataOptions(source=str(tmp_path / name)) for name in "ab"]
+    labelled = [folders[0].model_copy(update={"labels": str(tmp_path / "tables" / name / "x.csv")}) for name in "ab"]
+    for pair in (folders, labelled):
+        first, second = (stat_fingerprint(options, pseudonyms=NAMES) for options in pair)
+        assert first != second
+    before = stat_fingerprint(folders[0], pseudonyms=NAMES)
+    (tmp_path / "a" / "x.csv").write_bytes(b"3")
+    os.utime(tmp_path / "a" / "x.csv", ns=(0, 0))
+    assert stat_fingerprint(folders[0], pseudonyms=NAMES) != before
+
+
+@pytest.mark.parametrize(
+    ("source", "folder", "expected"),
+    [
+        ("root", "root", True),
+        ("root", "root/a/workspace", True),
+        ("root", "rooted", False),
+        ("root", ".", False),
+        ("m.csv", "root/a/b", True),
+        ("m.csv", "root/a", True),
+        ("m.csv", "root/c", False),
+        ("m.csv", "workspace", False),
+        ("absent", "absent2", False),
+    ],
+)
+def test_folders_that_would_be_read(tmp_path: Path, source: str, folder: str, expected: bool) -> None:
+    (tmp_path / "root" / "a").mkdir(parents=True)
+    (tmp_path / "m.csv").write_text("path,label\nroot/./a/,x\nroot/c/1.png,y\n")
+    assert would_read(tmp_path / folder, options=DataOptions(source=str(tmp_path / source))) is expected
 
 
 def test_digests_and_options_load_nothing_heavy(tmp_path: Path) -> None:
