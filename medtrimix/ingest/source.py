@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medtrimix.config.digest import digest_of_file
-from medtrimix.errors import SourceError, StepFailed
 from medtrimix.ingest.listing import ARCHIVE, list_source, stamp_of
 from medtrimix.ingest.options import SERVICE, DataOptions
-from medtrimix.ingest.pacs.service import Service, parse_service
 from medtrimix.ingest.pseudonym import Pseudonyms
 from medtrimix.ingest.verdict import Verdict
 
@@ -86,7 +84,7 @@ def ingest(
         return islice(outcomes, len(finished.units), None)
     from medtrimix.ingest.stream import read_all
 
-    outcomes = read_all(
+    return read_all(
         list_source(options),
         options=options,
         pseudonyms=pseudonyms,
@@ -94,27 +92,6 @@ def ingest(
         finished=finished,
         headers_read=headers_read,
     )
-    if options.source.startswith(SERVICE):
-        return _attended(outcomes, service=parse_service(options.source))
-    return outcomes
-
-
-def _attended(outcomes: Iterator[Outcome], *, service: Service) -> Iterator[Outcome]:
-    """`outcomes`, unless the service is gone: that is no property of a file, and must not look like one.
-
-    Raises:
-        StepFailed: the service does not answer any more, or its credentials have expired.
-    """
-    from medtrimix.ingest.pacs.dicomweb import require_alive
-
-    for outcome in outcomes:
-        if any(refusal.verdict in (Verdict.unreadable, Verdict.timeout) for refusal in outcome.refusals):
-            try:
-                require_alive(service)
-            except SourceError as error:
-                fix = f"{error.fix} What was read is kept; the same command goes on from here."
-                raise StepFailed(error.what, where=error.where, fix=fix) from None
-        yield outcome
 
 
 def _content(path: str) -> str:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from medtrimix.errors import SourceError
+from medtrimix.errors import SourceError, StepFailed
 from medtrimix.ingest.labels import UNLABELLED, Labels, read_labels
 from medtrimix.ingest.listing import ListedFile, Source
 from medtrimix.ingest.opening import Task
-from medtrimix.ingest.options import DataOptions
+from medtrimix.ingest.options import SERVICE, DataOptions
+from medtrimix.ingest.pacs.service import parse_service
 from medtrimix.ingest.pool import Crew, Limits
 from medtrimix.ingest.pseudonym import Pseudonyms
+from medtrimix.ingest.reading import Spoiled
 from medtrimix.ingest.register import Found, Register, nothing_joined
 from medtrimix.ingest.sample import Finished, HeadersRead, OtherUnits, Outcome
 from medtrimix.ingest.verdict import Verdict
 
 Work = TypeVar("Work")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def _pictures(
     read = partial(read_file, options=options, pseudonyms=pseudonyms)
     units = [_Unit((place,), file.verdict or task) for place, (file, task) in enumerate(zip(files, tasks, strict=True))]
     left = _left(units, files=files, pseudonyms=pseudonyms, done=done)
-    return _outcomes(left, read, files=files, register=register, crew=crew)
+    return _outcomes(left, read, files=files, register=register, crew=crew, options=options)
 
 
 def _volumes(
@@ -112,7 +115,8 @@ def _volumes(
 
     scan = partial(scan_file, options=options, pseudonyms=pseudonyms)
     scanned: list[SliceFacts | Whole | Verdict] = []
-    with closing(crew.map(scan, [task for file, task in zip(files, tasks, strict=True) if not file.verdict])) as found:
+    listed = [task for file, task in zip(files, tasks, strict=True) if not file.verdict]
+    with closing(_attended(crew.map(scan, listed), options=options)) as found:
         for place, file in enumerate(files, start=1):
             scanned.append(file.verdict or next(found))
             if headers_read is not None:
@@ -128,7 +132,7 @@ def _volumes(
     units.sort(key=lambda unit: min(unit.files))
     read = partial(read_volumes, options=options, pseudonyms=pseudonyms)
     left = _left(units, files=files, pseudonyms=pseudonyms, done=done)
-    yield from _outcomes(left, read, files=files, register=register, crew=crew)
+    yield from _outcomes(left, read, files=files, register=register, crew=crew, options=options)
 
 
 def _left(
@@ -157,11 +161,36 @@ def _outcomes(
     files: Sequence[ListedFile],
     register: Register,
     crew: Crew,
+    options: DataOptions,
 ) -> Iterator[Outcome]:
     works = [unit.work for unit in units.values() if not isinstance(unit.work, Verdict)]
-    with closing(crew.map(read, works)) as found:
+    with closing(_attended(crew.map(read, works), options=options)) as found:
         for name, unit in units.items():
             own = [files[place] for place in unit.files]
             outcome = register.outcome(own, unit.work if isinstance(unit.work, Verdict) else next(found))
             yield replace(outcome, unit=name)
     register.require_labels()
+
+
+def _attended(results: Generator[Result], *, options: DataOptions) -> Generator[Result]:
+    """`results`, unless the service is gone: that is no property of a file, and must not look like one.
+
+    Raises:
+        StepFailed: the service does not answer any more, or its credentials have expired.
+    """
+    with closing(results):
+        for result in results:
+            verdict = result.verdict if isinstance(result, Spoiled) else result
+            if options.source.startswith(SERVICE) and verdict in (Verdict.unreadable, Verdict.timeout):
+                _require_alive(options)
+            yield result
+
+
+def _require_alive(options: DataOptions) -> None:
+    from medtrimix.ingest.pacs.dicomweb import require_alive
+
+    try:
+        require_alive(parse_service(options.source))
+    except SourceError as error:
+        fix = f"{error.fix} What was read is kept; the same command goes on from here."
+        raise StepFailed(error.what, where=error.where, fix=fix) from None

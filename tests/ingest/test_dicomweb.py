@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import logging
+import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -130,11 +132,30 @@ def test_every_page_is_asked_for(pacs: Pacs, most_results: int) -> None:
     assert sorted(instances(Service(pacs.url))) == sorted(expected)
 
 
-@pytest.mark.parametrize(("miscounts_by", "requests"), [(0, 2 + 2 * 1 + 4 * 1), (1, 2 + 2 * 2 + 4 * 2), (-1, 8)])
+@pytest.mark.parametrize(("miscounts_by", "requests"), [(0, 2 + 2 * 1 + 4 * 1), (-1, 8)])
 def test_counts_save_requests_and_are_not_trusted_further(pacs: Pacs, miscounts_by: int, requests: int) -> None:
     pacs.says_counts, pacs.miscounts_by = True, miscounts_by
     assert len(instances(Service(pacs.url))) == 6
     assert len(pacs.asked) == requests
+
+
+def test_less_than_the_service_says_it_has_is_an_error(pacs: Pacs) -> None:
+    pacs.says_counts, pacs.miscounts_by = True, 1
+    with pytest.raises(SourceError, match="lists less than it says") as error:
+        instances(Service(pacs.url))
+    _assert_says_nothing(error.value, pacs)
+
+
+def test_full_pages_are_not_the_last(pacs: Pacs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of one result: a count that is too low ends nothing, and one page for ever is no listing."""
+    monkeypatch.setattr(dicomweb, "_PAGE", 1)
+    pacs.says_counts, pacs.miscounts_by = True, -1
+    assert len(instances(Service(pacs.url))) == 6
+    pacs.ignores_offset = True
+    for says_counts in (False, True):
+        pacs.says_counts, pacs.miscounts_by = says_counts, 0
+        with pytest.raises(SourceError, match="page by page"):
+            instances(Service(pacs.url))
 
 
 def test_a_service_that_knows_no_pages_is_asked_twice_and_no_more(pacs: Pacs) -> None:
@@ -455,6 +476,20 @@ def test_a_service_that_goes_away_makes_no_verdicts(pacs: Pacs, answer: Answer, 
     _assert_says_nothing(error.value, pacs)
 
 
+def test_a_service_that_goes_away_is_noticed_among_the_headers(pacs: Pacs) -> None:
+    def expire(ds: Dataset) -> Answer | None:
+        if ds is pacs.datasets[2]:
+            pacs.search = lambda _: Answer(status=401)
+        return pacs.search("")
+
+    pacs.retrieve = expire
+    seen: list[int] = []
+    options = _options(pacs, volume={"size": (8, 16, 16)})
+    with pytest.raises(StepFailed, match="refuses the credentials"):
+        list(ingest(options, pseudonyms=NAMES, workers=1, headers_read=lambda done, _: seen.append(done)))
+    assert seen == [1, 2]
+
+
 def _one_by_one(outcomes: Iterator[Outcome], *, into: list[Outcome]) -> list[Outcome]:
     for outcome in outcomes:
         into.append(outcome)  # noqa: PERF402 - kept although the iterator raises
@@ -512,6 +547,25 @@ def _ingest_badly(pacs: Pacs) -> None:
 def test_nothing_identifying_is_logged(pacs: Pacs) -> None:
     logged = _logged(lambda: _ingest_badly(pacs))
     assert not any(word in logged for word in (*CANARIES, "1.2.66", "127.0.0.1", "dicom-web")), logged
+
+
+def test_nothing_is_logged_by_libraries_that_are_imported_on_the_way(pacs: Pacs) -> None:
+    """In a new process, where their loggers do not exist yet."""
+    busy = iter([Answer(status=503)])
+    pacs.search = lambda _: next(busy, None)
+    script = (
+        "import logging, sys\n"
+        "from medtrimix.ingest.pacs import dicomweb, service\n"
+        "assert 'urllib3' not in sys.modules\n"
+        "logging.basicConfig(level='DEBUG')\n"
+        f"assert len(dicomweb.instances(service.Service({pacs.url!r}))) == 6\n"
+        "logging.getLogger('urllib3.connectionpool').info('given back')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert ended.returncode == 0
+    assert ended.stderr.endswith("INFO:urllib3.connectionpool:given back\n")
+    assert not any(word in ended.stderr for word in (*CANARIES, "1.2.66", "127.0.0.1", "dicom-web")), ended.stderr
 
 
 def test_the_log_test_can_fail(pacs: Pacs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 
 from medtrimix.ingest.grey import AsStored, Display, render
 from medtrimix.ingest.options import DataOptions
@@ -43,7 +44,7 @@ def read_raster(file: BinaryIO, *, kind: str, options: DataOptions) -> Picture:
                     raise Refused(Verdict.too_large)
                 if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
                     raise Refused(Verdict.unsupported_multiframe)
-                white_is_zero = kind == "tiff" and image.tag_v2.get(_PHOTOMETRIC) == 0
+                white_is_zero = isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == 0
                 return Picture(_pixels(ImageOps.exif_transpose(image), white_is_zero=white_is_zero), encoding=kind)
     except (Refused, MemoryError):
         raise

@@ -85,7 +85,12 @@ def _with_token(request: PreparedRequest, token: str) -> PreparedRequest:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Keeps the libraries' loggers quiet, at every level: they write addresses and UIDs."""
+    """Keeps the libraries' loggers quiet, at every level: they write addresses and UIDs.
+
+    Raises:
+        SourceError: the extra `dicomweb` is not installed.
+    """
+    _require_extra()  # imports all of them: a logger that is made later would speak
     loggers = [
         logging.getLogger(name)
         for name in [*_TALKATIVE, *logging.root.manager.loggerDict]
@@ -131,6 +136,14 @@ def not_a_service() -> SourceError:
     return _problem(
         "what answers at this address is no DICOMweb service (QIDO-RS).",
         fix="Check the path of the address: /dicom-web, /dcm4chee-arc/aets/NAME/rs, ...",
+    )
+
+
+def incomplete() -> SourceError:
+    """There is more than what is found."""
+    return _problem(
+        "the DICOMweb service lists less than it says it has, or does not list it page by page.",
+        fix="Ask who runs it for QIDO-RS paging (limit and offset), or narrow the filters, or export to a folder.",
     )
 
 

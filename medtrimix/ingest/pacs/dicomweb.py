@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from medtrimix.ingest.options import SERVICE, DataOptions
-from medtrimix.ingest.pacs.connection import connected, failure, not_a_service, silent
+from medtrimix.ingest.pacs.connection import connected, failure, incomplete, not_a_service, silent
 from medtrimix.ingest.pacs.multipart import collect, first_part
 from medtrimix.ingest.pacs.service import Service
 from medtrimix.ingest.verdict import Refused, Verdict
@@ -141,10 +141,13 @@ def _filters(**values: str) -> dict[str, str]:
 def _found(
     search: Search, *, key: str, total: int | None = None, wanted: Callable[[Result], bool] = lambda _: True
 ) -> Iterator[tuple[str, Result]]:
-    """UIDs and all else that is said of them, page by page, until there are `total`, or a page brings nothing new.
+    """UIDs and all else that is said of them, page by page, until a page brings nothing new.
 
-    A short page need not be the last: services may give fewer results than they are asked for. `wanted` filters once
-    more, since some services ignore filters.
+    A short page need not be the last, since services may give fewer results than they are asked for, unless there are
+    `total` by then. `wanted` filters once more, since some services ignore filters.
+
+    Raises:
+        SourceError: there are fewer than `total`, or a full page comes twice: the service ignores `offset`.
     """
     known: set[str] = set()
     offset = 0
@@ -154,7 +157,10 @@ def _found(
         yield from ((uid, result) for uid, result in fresh.items() if wanted(result))
         known |= fresh.keys()
         offset += len(page)
-        if not fresh or (total is not None and len(known) >= total):
+        complete = total is not None and len(known) >= total
+        if not fresh and (len(known) < (total or 0) or (len(page) == _PAGE and len(known) != total)):
+            raise incomplete()
+        if not fresh or (complete and len(page) < _PAGE):
             return
 
 
