@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+from unicodedata import normalize
 
 from medtrimix.errors import SourceError
 from medtrimix.findings import joined
@@ -52,15 +53,20 @@ class Labels:
     key: Key
     rows: Mapping[str, Row]
 
+    @classmethod
+    def by_path(cls, rows: Mapping[str, Row]) -> Labels:
+        """Of paths that are compared as they are written, then composed: macOS writes "ö" as two characters."""
+        return cls("path", {normalize("NFC", path): row for path, row in rows.items()} | dict(rows))
+
     def of_path(self, path: str) -> Row:
         """The row of a file, else that of the nearest folder above it, else `UNLABELLED`."""
         if self.key != "path" or not self.rows:
             return UNLABELLED
-        while path not in self.rows:
+        while (row := self.rows.get(path) or self.rows.get(normalize("NFC", path))) is None:
             path, below = os.path.dirname(path), path  # noqa: PTH120 - once per file and folder: pathlib takes 10 times as long
             if path in ("", below):
                 return UNLABELLED
-        return self.rows[path]
+        return row
 
     def of_files(self, paths: Iterable[str], *, keys: JoinKeys) -> Row:
         """The row of a sample that was made of these files.
@@ -106,7 +112,8 @@ def read_labels(path: Path, *, column: LabelColumns, pseudonyms: Pseudonyms) -> 
     def named(cell: str) -> str:
         return os.path.normpath(folder / cell) if key == "path" else join_key(key, cell, pseudonyms=pseudonyms)
 
-    return Labels(key, _unique(table, by=key, named=named, column=column))
+    rows = _unique(table, by=key, named=named, column=column)
+    return Labels.by_path(rows) if key == "path" else Labels(key, rows)
 
 
 def read_manifest(path: Path, *, column: LabelColumns) -> dict[str, Row]:
@@ -144,13 +151,18 @@ def _unique(table: Table, *, by: str, named: Callable[[str], str], column: Label
         row = Row(label, **{name: cells.get(name, "") for name in ("split", "patient_id", "site")})
         if row.split not in SPLITS:
             raise SourceError(f"row {number}: column 'split' takes train, val, test or nothing.", where=table.where)
-        row = known.setdefault(row, row)
+        row = known.setdefault(_compared(row), row)
         first, before = found.setdefault(named(cells[by]), (number, row))
         if before != row:
             raise SourceError(
                 f"rows {first} and {number} have one '{by}' and contradict each other.", where=table.where
             )
     return {name: row for name, (_, row) in found.items()}
+
+
+def _compared(row: Row) -> Row:
+    """Rows that differ in the spelling of a patient or a site only say the same."""
+    return replace(row, patient_id=normalised(row.patient_id), site=normalised(row.site))
 
 
 def _findings(cells: Mapping[str, str], *, names: tuple[str, ...], row: int, table: Table) -> str:

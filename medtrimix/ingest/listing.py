@@ -7,6 +7,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from medtrimix.errors import SourceError
 from medtrimix.ingest.labels import Row, read_manifest
@@ -172,11 +173,20 @@ def list_named(root: Path, names: list[str]) -> list[ListedFile]:
     """
     files: dict[str, ListedFile] = {}
     for name in names:
-        file = _named(root, name)
+        file = _spelled(root, name)
         folder = file.verdict is Verdict.special_file and os.path.isdir(file.path)  # noqa: PTH112 - a text, as everywhere here
         for one in _below(file.path, name=name.rstrip("/")) if folder else [file]:
             files[one.relative] = one
     return sorted(files.values(), key=lambda file: file.relative)
+
+
+def _spelled(root: Path, name: str) -> ListedFile:
+    """A file by its name, or by another spelling of the same characters: macOS writes "ö" as two."""
+    file = _named(root, name)
+    if file.verdict is not Verdict.missing_file or name.isascii():
+        return file
+    others = (_named(root, normalize(form, name)) for form in ("NFC", "NFD"))
+    return next((other for other in others if other.verdict is not Verdict.missing_file), file)
 
 
 def _named(root: Path, name: str) -> ListedFile:

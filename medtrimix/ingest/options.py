@@ -87,6 +87,8 @@ class DataOptions(Config):
         fit: `pad` keeps the whole picture on black, `crop` fills the size from the middle, `stretch` ignores the
             aspect ratio.
         channels: `grey` turns colour into luminance (ITU-R 601, Pillow's "L"); `rgb` repeats grey three times.
+        issuer: `ignore`: a patient is a PatientID, whoever issued it; `separate`: one with another, or without, an
+            IssuerOfPatientID is another patient.
         missing_patient: a DICOM file without PatientID is refused, or each study counts as one patient.
         ct_window: centre and width in Hounsfield units for CT, whose own windows vary within one scan.
         max_megapixels: larger pictures are refused before they are decoded.
@@ -105,6 +107,7 @@ class DataOptions(Config):
     exclude: tuple[Flag, ...] = ()
     fit: Literal["pad", "crop", "stretch"] = "pad"
     channels: Literal["grey", "rgb"] = "grey"
+    issuer: Literal["ignore", "separate"] = "ignore"
     missing_patient: Literal["refuse", "by_study"] = "refuse"
     ct_window: tuple[float, Annotated[float, Field(ge=1)]] = (40.0, 400.0)
     max_megapixels: float = Field(default=64, gt=0)

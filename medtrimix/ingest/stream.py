@@ -63,7 +63,7 @@ def read_all(
 
 def _labels(source: Source, *, options: DataOptions, pseudonyms: Pseudonyms) -> Labels:
     if source.manifest is not None:
-        return Labels("path", {f"{source.root}/{name}": row for name, row in source.manifest.items()})
+        return Labels.by_path({f"{source.root}/{name}": row for name, row in source.manifest.items()})
     if options.labels is None:
         return Labels("path", {})
     labels = read_labels(Path(options.labels), column=options.label, pseudonyms=pseudonyms)

@@ -47,12 +47,18 @@ def read_table(path: Path, *, where: str) -> Table:
     """The table in a file, of which only the heading has been read.
 
     Raises:
-        SourceError: it can't be opened, is no table, or is empty.
+        SourceError: it can't be opened, is no table, is empty, or has one heading twice.
     """
     lines = _parquet(path) if path.suffix == PARQUET else _csv(path)
     heading = next(_guarded(lines, where=where), None)
     if heading is None:
         raise SourceError("the table is empty.", where=where)
+    for number, name in enumerate(heading, start=1):
+        if name and name in heading[: number - 1]:  # which is not told: a table without headings begins with a patient
+            first = heading.index(name) + 1
+            raise SourceError(
+                f"columns {first} and {number} have the same heading.", where=where, fix="Rename or remove one."
+            )
     return Table(where, tuple(heading), lines)
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -125,6 +126,8 @@ def test_labels_by_patient_are_joined_without_their_numbers_coming_out(tmp_path:
         ("path,other\nCANARY.png,1\n", "no column 'label'"),
         ("file,label\nCANARY.png,1\n", "none of the columns 'path', 'series_uid'"),
         ("path,label\nCANARY.png,1\nb.png,2\nCANARY.png,2\n", "rows 2 and 4"),
+        ("path,label,label\nCANARY.png,1,2\n", "columns 2 and 3 have the same heading"),
+        ("CANARY,x,CANARY\n", "columns 1 and 3 have the same heading"),
         ("path,label\nCANARY.png\n", "row 2 has 1 cells under 2 headings"),
         ("path,label,split\nCANARY.png,1,CANARY\n", "row 2: column 'split'"),
         ("path,label\n,CANARY\n", "row 2: column 'path' is empty"),
@@ -159,6 +162,50 @@ def test_labels_that_are_absent_or_not_text(tmp_path: Path) -> None:
         with pytest.raises(SourceError) as error:
             ingest(DataOptions(source=str(tmp_path), labels=str(tmp_path / name)), pseudonyms=NAMES, workers=1)
         _assert_says_nothing(error.value)
+
+
+def test_spelling_of_a_patient_and_a_site_contradicts_nothing(tmp_path: Path) -> None:
+    write(radiograph(noise(), PatientID="MRN0001"), tmp_path / "1")
+    (tmp_path / "labels.csv").write_text("patient_id,label,site,,\nmrn0001,sick,North,,\nMRN0001 ,sick,north,,\n")
+    assert _labels(_ingest(DataOptions(source=str(tmp_path), labels=str(tmp_path / "labels.csv"))), "1") == ["sick"]
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("in_table", ["NFC", "NFD"])
+def test_letters_with_marks_are_the_same_however_they_are_written(tmp_path: Path, on_disk: str, in_table: str) -> None:
+    root = tmp_path / normalize(on_disk, "Jörg")
+    _png(root / normalize(on_disk, "Röntgen") / normalize(on_disk, "Ärm.png"))
+    table = root / "labels.csv"
+    for name in ("Röntgen/Ärm.png", "Röntgen"):
+        table.write_text(f"path,label\n{normalize(in_table, name)},sick\n", encoding="utf-8")
+        for options in (DataOptions(source=str(root), labels=str(table)), DataOptions(source=str(table))):
+            (sample,) = _ingest(options).values()
+            assert isinstance(sample, Sample)
+            assert sample.record.label == "sick"
+
+
+def test_another_spelling_leads_outside_no_more_than_the_first(tmp_path: Path) -> None:
+    _png(tmp_path / "outside" / "1.png")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "Rö").symlink_to(tmp_path / "outside")
+    (tmp_path / "root" / "m.csv").write_text(f"path,label\n{normalize('NFD', 'Rö')}/1.png,a\n", encoding="utf-8")
+    outcome = _ingest(DataOptions(source=str(tmp_path / "root" / "m.csv")))
+    assert set(outcome.values()) == {Verdict.outside_root}
+
+
+@pytest.mark.parametrize(("issuer", "patients"), [("ignore", 1), ("separate", 2)])
+def test_a_patient_with_and_without_an_issuer(tmp_path: Path, issuer: str, patients: int) -> None:
+    """A DX file that names who issued the number, a CR file that does not, and a photograph with it in a table."""
+    write(radiograph(noise(seed=1), PatientID="MRN0001", IssuerOfPatientID="CANARY"), tmp_path / "1")
+    write(radiograph(noise(seed=2), PatientID="mrn0001"), tmp_path / "2")
+    _png(tmp_path / "3")
+    (tmp_path / "labels.csv").write_text("path,label,patient_id\n3,sick,MRN0001\n")
+    options = DataOptions.model_validate(
+        {"source": str(tmp_path), "labels": str(tmp_path / "labels.csv"), "issuer": issuer}
+    )
+    records = [sample.record for sample in _ingest(options).values() if isinstance(sample, Sample)]
+    assert len(records) == 3
+    assert len({record.patient_id for record in records}) == patients
 
 
 def test_a_manifest_reads_its_own_files_only(tmp_path: Path) -> None:
