@@ -108,6 +108,10 @@ def serving(pacs: Pacs) -> Iterator[Pacs]:
             super().setup()
             pacs.connections += 1
 
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # who is gone asks nothing more
+                super().handle()
+
         def do_GET(self) -> None:
             address = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(address.query).items()}
